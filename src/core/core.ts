@@ -1,0 +1,732 @@
+import { assert, RaftError, type RaftErrorCode } from './errors.js';
+import { type LeaderPromise, Lease, mayGrant } from './lease.js';
+import {
+  type Beat,
+  type BeatReply,
+  compareRevisions,
+  NO_REVISION,
+  type PeerReply,
+  type RaftRequest,
+  type Revision,
+  type Transfer,
+  type Vote,
+  type VoteReply,
+} from './messages.js';
+import type { Output, StoredState } from './outputs.js';
+import type { PeerSnapshot, RaftPeer } from './peer.js';
+import type { RaftPeerSet } from './peer-set.js';
+import { rankOf } from './ranking.js';
+import { Rejoin } from './rejoin.js';
+import { leaseMs, resolveTiming, type Timing } from './timing.js';
+
+/** What a `RaftCore` is made of. */
+export interface RaftCoreOptions {
+  /** The members, and whose rules hold. */
+  readonly peers: RaftPeerSet;
+  /** Draws from [0, 1): the only source of chance. */
+  readonly random: () => number;
+  /** Times that differ from the preset `lan`. */
+  readonly timing?: Partial<Timing>;
+  /** What the store held; null when it was empty (section 3, empty store). @default an intact store of term 0 */
+  readonly stored?: StoredState | null;
+  /** The operator's word that this is a new cluster: a majority of empty peers may begin. @default false */
+  readonly bootstrap?: boolean;
+  /** Whom a peer with an empty store waits for: enough others, or all of them. @default 'majority' */
+  readonly rejoin?: 'majority' | 'strict';
+  /** How fresh this peer's data is. @default { term: 0, seq: 0 } */
+  readonly revision?: Revision;
+}
+
+/** An open round of pre-votes (section 3, pre-vote). */
+interface PreVoteRound {
+  readonly number: number;
+  readonly grants: Set<string>;
+}
+
+/**
+ * The protocol (sections 1 to 3): a state machine without clock, timers, chance or IO of its own.
+ *
+ * Each input takes `now`, in ms of a monotonic clock, and runs to completion. It changes the peer set, returns the reply
+ * or throws a `RaftError` that refuses the request, and queues outputs; take these after each input and carry them out
+ * in order (see `Output`). Call `tick` at `nextDeadline()` at the latest. Any input is safe at any time.
+ */
+export class RaftCore {
+  /** The members as this peer knows them; listen to its events. */
+  readonly peers: RaftPeerSet;
+  /** The times in force. */
+  readonly timing: Timing;
+  readonly #random: () => number;
+  readonly #revision: Revision;
+  readonly #lease: Lease;
+  readonly #promise: LeaderPromise = { holder: null, until: Number.NEGATIVE_INFINITY };
+
+  #now = Number.NEGATIVE_INFINITY;
+  /** How many ms the clock of the lease runs ahead of `now` (section 3, lease: the greater of both progresses). */
+  #leaseAheadMs = 0;
+  /** The last state queued to be saved, and the last one known to be durable. */
+  #saving: StoredState;
+  #durable: StoredState;
+  #rejoin: Rejoin | null = null;
+
+  #electionDue = 0;
+  #heartbeatDue = 0;
+  #ranked: { readonly term: number; readonly lastLeader: string | null; readonly rank: number } = {
+    term: -1,
+    lastLeader: null,
+    rank: 0,
+  };
+  #noCampaignBefore = Number.NEGATIVE_INFINITY;
+  #round: PreVoteRound | null = null;
+  #roundNumber: number;
+
+  #electedAt = Number.NEGATIVE_INFINITY;
+  /** Whether this term's first lease was gained. */
+  #leads = false;
+  /** Whether `isLeader` answered false after true in this term. */
+  #leadershipOver = false;
+
+  /** @throws RaftError `BAD_OPTION` */
+  constructor(options: RaftCoreOptions) {
+    this.peers = options.peers;
+    this.timing = resolveTiming(options.timing);
+    this.#random = options.random;
+    this.#revision = options.revision ?? NO_REVISION;
+    this.#lease = new Lease(leaseMs(this.timing));
+    this.#roundNumber = Math.floor(this.#random() * 2 ** 31);
+    const { stored = NOTHING_STORED } = options;
+    this.#saving = this.#durable = stored ?? NOTHING_STORED;
+    this.#self.term = this.#durable.term;
+    this.#self.voteFor = this.#durable.voteFor;
+    if (stored === null && this.peers.rules.promises) this.#rejoin = this.#newRejoin(options);
+  }
+
+  /** Whether this peer's store was empty and it has not recovered: it takes part in nothing. */
+  get rejoining(): boolean {
+    return this.#rejoin !== null;
+  }
+
+  /**
+   * Whether this peer leads at `now`: it holds its lease, and the save of its term is confirmed (section 3, lease).
+   * Computed at the call; false after true stays so for the term. Changes nothing that a caller could see besides.
+   */
+  isLeader(now: number): boolean {
+    if (this.#self.state !== 'LEADER') return false;
+    if (!this.peers.rules.leases) return true;
+    if (!this.#leads || this.#leadershipOver) return false;
+    if (this.#leaseTime(now) < this.#lease.end && this.#durable.term === this.#self.term) return true;
+    this.#leadershipOver = true;
+    return false;
+  }
+
+  /** When `tick` is due at the latest, in ms of the caller's clock; minus infinity before the first input. */
+  nextDeadline(): number {
+    if (this.#now === Number.NEGATIVE_INFINITY) return Number.NEGATIVE_INFINITY;
+    if (this.#rejoin !== null) return Math.min(this.#rejoin.askDue, startOf(this.#promise, this.#now));
+    if (this.#self.state === 'LEADER') return Math.min(this.#heartbeatDue, this.#stepDownDue());
+    const electionDue = this.#mayEverCampaign() ? this.#electionDue : Number.POSITIVE_INFINITY;
+    return Math.min(electionDue, this.#silenceDue());
+  }
+
+  /** Tells that the wall clock went `ms` further than the monotonic one: a host was suspended. Only leases age by it. */
+  wallClockGained(ms: number): void {
+    assert(ms >= 0, 'a wall clock gains at least nothing');
+    this.#leaseAheadMs += ms;
+  }
+
+  /** Does what is due at `now`: beats, elections, stepping down. */
+  tick(now: number): void {
+    const at = this.#enter(now);
+    if (this.#rejoin !== null) this.#tickRejoin(this.#rejoin, at);
+    else if (this.#self.state === 'LEADER') this.#tickLeader(at);
+    else this.#tickFollower(at);
+    this.#exit();
+  }
+
+  /**
+   * A peer asks for this peer's vote, or whether it would get it.
+   *
+   * @returns the local peer, as in the original, and whether the vote was granted
+   * @throws RaftError `UNKNOWN_PEER`, `DUPLICATE_PEER`, `NOT_A_VOTER`, `REJOINING`
+   */
+  receivedVote(vote: Vote, now: number): VoteReply {
+    const at = this.#enter(now);
+    try {
+      this.#checkSender(vote.peer.ip);
+      this.#checkRejoined();
+      if (!this.peers.isVoter(vote.peer.ip))
+        throw this.#refusal('NOT_A_VOTER', `${vote.peer.ip} does not vote`);
+      if (!this.peers.rules.grantsUnspentVotes) return this.#voteAsOriginal(vote, at);
+      return vote.preVote === true ? this.#answerPreVote(vote, at) : this.#answerVote(vote, at);
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /**
+   * A peer that claims to lead sends its beat.
+   *
+   * @returns the local peer, as in the original, and which beat it acknowledges
+   * @throws RaftError `INVALID_STATE`, `OUT_OF_DATE`, `CONFLICTING_LEADER`, `UNKNOWN_PEER`, `DUPLICATE_PEER`,
+   * `REJOINING`
+   */
+  receivedBeat(beat: Beat, now: number): BeatReply {
+    const at = this.#enter(now);
+    try {
+      this.#checkSender(beat.peer.ip);
+      this.#checkRejoined();
+      this.#checkLeaderClaim(beat.peer);
+      this.#follow(beat, at);
+      return this.#beatReply(beat, at);
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /**
+   * A leader that resigned orders this peer to take over (section 3, transfer).
+   *
+   * @returns the local peer, a candidate now
+   * @throws RaftError `REFUSED_TRANSFER`, `UNKNOWN_PEER`, `DUPLICATE_PEER`, `REJOINING`
+   */
+  receivedTransfer({ peer }: Transfer, now: number): PeerSnapshot {
+    const at = this.#enter(now);
+    try {
+      this.#checkSender(peer.ip);
+      this.#checkRejoined();
+      this.#checkTransfer(peer);
+      this.#campaign(at, true);
+      return this.#snapshot(at);
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /** The local peer, for one who asks (`RaftController.getPeer`). */
+  getPeer(now: number): PeerReply {
+    return { ...this.#snapshot(Math.max(now, this.#now)), empty: this.#rejoin !== null };
+  }
+
+  /** The member `from` answered a vote or pre-vote request of this peer, whatever ip the answer bears (D6). */
+  receivedVoteReply(from: string, reply: VoteReply, now: number): void {
+    const at = this.#enter(now);
+    if (this.#heardOf(from, reply, at)) {
+      if (reply.round === undefined) this.#countVote(from, reply, at);
+      else this.#countPreVote(from, reply, at);
+      if (!reply.granted && reply.promiseMs !== undefined) this.#retryAt(at + reply.promiseMs);
+    }
+    this.#exit();
+  }
+
+  /** The member `from` acknowledged a beat of this peer. */
+  receivedBeatReply(from: string, reply: BeatReply, now: number): void {
+    const at = this.#enter(now);
+    if (this.#heardOf(from, reply, at)) {
+      this.peers.update(reply.ip === from ? reply : { ...reply, ip: from });
+      if (this.#self.state === 'LEADER' && reply.requestTerm === this.#self.term)
+        this.#renewLease(from, reply, at);
+    }
+    this.#exit();
+  }
+
+  /** The member `from` told its own view: a former leader (D14), or one asked by a peer that recovers. */
+  receivedPeer(from: string, reply: PeerReply, now: number): void {
+    const at = this.#enter(now);
+    if (this.#rejoin !== null) {
+      this.#rejoin.answered(from, reply);
+      this.#recoverIfReady(this.#rejoin, at);
+    } else if (this.#heardOf(from, reply, at)) {
+      this.peers.receivedPeer(from, reply);
+    }
+    this.#exit();
+  }
+
+  /** The member `to` refused `request`, or did not answer; the higher term that a refusal bears is adopted (D1). */
+  requestFailed(to: string, request: RaftRequest, error: RaftError, now: number): void {
+    const at = this.#enter(now);
+    if (error.code === 'CONFLICTING_LEADER') this.peers.report(error);
+    if (request.type === 'peer') this.peers.fetchFailed(to);
+    if (this.#rejoin === null && error.term !== undefined) this.#heardOf(to, { term: error.term }, at);
+    this.#exit();
+  }
+
+  /** `state` is durable now. */
+  saved(state: StoredState, now: number): void {
+    const at = this.#enter(now);
+    this.#durable = state;
+    if (
+      this.#self.state === 'CANDIDATE' &&
+      state.term === this.#self.term &&
+      state.voteFor === this.#self.ip
+    ) {
+      this.#decide(this.#self, at);
+    }
+    this.#exit();
+  }
+
+  /**
+   * Gives up leadership, and orders another voter to take over: `to`, or the one that heard of this peer last.
+   *
+   * @returns whom it ordered
+   * @throws RaftError `NOT_LEADER`; `BAD_TARGET` for oneself, an unknown peer, an observer, one of priority 0, or a
+   * cluster of one; `UNSUPPORTED` under the rules of Nacos. Nothing changes then.
+   */
+  resign(now: number, to?: string): string {
+    const at = this.#enter(now);
+    try {
+      const target = this.#transferTarget(to);
+      const peer = this.#snapshot(at);
+      this.#stepDown(at);
+      this.#noCampaignBefore = at + 2 * this.timing.leaderTimeoutMs;
+      this.#send([target], { type: 'transfer', peer });
+      return target;
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /** Hands over what is to be done, in order. */
+  takeOutputs(): readonly Output[] {
+    return this.peers.takeOutputs();
+  }
+
+  get #self(): RaftPeer {
+    return this.peers.self;
+  }
+
+  // ---- The frame of each input
+
+  /** Opens an input. A clock that goes backwards stands still. A leader whose lease is over steps down first. */
+  #enter(now: number): number {
+    assert(Number.isFinite(now), 'now is a number of ms');
+    if (this.#now === Number.NEGATIVE_INFINITY) this.#start(now);
+    this.#now = Math.max(this.#now, now);
+    this.peers.hold();
+    if (this.#self.state === 'LEADER' && (this.#leadershipOver || this.#now >= this.#stepDownDue())) {
+      this.#stepDown(this.#now);
+    }
+    return this.#now;
+  }
+
+  /** Closes an input: what changed is saved, and told when it is whole. */
+  #exit(): void {
+    this.#save();
+    assert(
+      this.#self.state !== 'LEADER' || this.#self.voteFor === this.#self.ip,
+      'a leader voted for itself',
+    );
+    this.peers.release();
+  }
+
+  #start(now: number): void {
+    const { leaderTimeoutMs, heartbeatMs } = this.timing;
+    this.#now = now;
+    if (!this.peers.rules.promises) {
+      this.#electionDue = now + this.#random() * leaderTimeoutMs;
+      this.#heartbeatDue = now + this.#random() * heartbeatMs;
+      return;
+    }
+    if (!this.#isAlone()) this.#promise.until = now + Math.max(leaderTimeoutMs, this.#durable.promisedMs);
+    this.#electionDue = this.#rankedDue(Math.max(now, this.#promise.until));
+  }
+
+  /** Queues a save if there is anything new; must come before whatever depends on it (D4). */
+  #save(promisedMs: number = this.#saving.promisedMs): void {
+    const { term, voteFor } = this.#self;
+    const last = this.#saving;
+    if (term === last.term && voteFor === last.voteFor && promisedMs <= last.promisedMs) return;
+    assert(term >= last.term, `a term never decreases: ${last.term}, ${term}`);
+    assert(
+      term > last.term ||
+        last.voteFor === null ||
+        voteFor === last.voteFor ||
+        !this.peers.rules.oneLeaderPerTerm,
+      'a vote never changes within its term',
+    );
+    this.#saving = { term, voteFor, promisedMs: Math.max(promisedMs, last.promisedMs) };
+    this.peers.output({ type: 'save', state: this.#saving });
+  }
+
+  // ---- What each check stands for, once
+
+  /** Who speaks must be another member (D6). */
+  #checkSender(ip: string): void {
+    if (!this.peers.contains(ip)) throw this.#refusal('UNKNOWN_PEER', `can not find peer: ${ip}`);
+    this.peers.local();
+    if (ip === this.#self.ip && this.peers.rules.promises) {
+      throw this.#reported('DUPLICATE_PEER', `another process uses the ip of this peer: ${ip}`);
+    }
+  }
+
+  #checkRejoined(): void {
+    if (this.#rejoin === null) return;
+    throw this.#refusal(
+      'REJOINING',
+      `${this.#self.ip} recovers from an empty store and takes part in nothing yet`,
+    );
+  }
+
+  /** One who beats must lead, in a term that is not over, and be the only one in that term (section 1; D5). */
+  #checkLeaderClaim(peer: PeerSnapshot): void {
+    if (peer.state !== 'LEADER') {
+      throw this.#refusal('INVALID_STATE', `invalid state from master, state: ${peer.state}`);
+    }
+    const { term } = this.#self;
+    if (term > peer.term) {
+      const message = `out of date beat, beat-from-term: ${peer.term}, beat-to-term: ${term}`;
+      throw this.#refusal('OUT_OF_DATE', message);
+    }
+    const known = this.peers.lastLeader;
+    if (this.peers.rules.oneLeaderPerTerm && known?.term === peer.term && known.ip !== peer.ip) {
+      const message = `two leaders in term ${term}: ${known.ip} and ${peer.ip}; a store of a voter was lost or altered`;
+      throw this.#reported('CONFLICTING_LEADER', message);
+    }
+  }
+
+  #checkTransfer(peer: PeerSnapshot): void {
+    const { term, state } = this.#self;
+    const leader = this.peers.lastLeader;
+    const isLeaders = leader === null || leader.term !== term || leader.ip === peer.ip;
+    if (peer.term === term && state !== 'LEADER' && isLeaders && this.#mayEverCampaign()) return;
+    const message = `${this.#self.ip} does not take over from ${peer.ip} after term ${peer.term}`;
+    throw this.#refusal('REFUSED_TRANSFER', message);
+  }
+
+  /** The promise check (section 3, promise), and the ms for which it refuses: 0 grants. */
+  #refusedForMs(ip: string, transfer: boolean, now: number): number {
+    const leaseLeftMs = this.isLeader(now) ? this.#lease.end - this.#leaseTime(now) : 0;
+    if (mayGrant({ ip, transfer }, this.#promise, leaseLeftMs, now)) return 0;
+    return Math.max(leaseLeftMs, this.#promise.until - now);
+  }
+
+  /** The higher-term rule (D1). Whether the sender of `reply` is a member and its reply is of no higher term. */
+  #heardOf(from: string, reply: { readonly term: number }, now: number): boolean {
+    if (!this.peers.contains(from) || this.#rejoin !== null) return false;
+    if (reply.term <= this.#self.term || !this.peers.rules.adoptsHigherTerms) return true;
+    this.#adopt(reply.term, now);
+    return false;
+  }
+
+  // ---- Follower
+
+  #tickFollower(now: number): void {
+    if (now >= this.#silenceDue()) this.peers.loseLeader();
+    if (now < this.#electionDue || !this.#mayEverCampaign()) return;
+    if (!this.peers.rules.promises) {
+      this.#campaign(now, false);
+      return;
+    }
+    const freeAt = now + this.#refusedForMs(this.#self.ip, false, now);
+    const mayAt = Math.max(freeAt, this.#noCampaignBefore);
+    if (mayAt > now) this.#electionDue = this.#rankedDue(mayAt);
+    else this.#openRound(now);
+  }
+
+  #adopt(term: number, now: number): void {
+    this.#leads = false;
+    this.#leadershipOver = false;
+    this.#round = null;
+    this.peers.adopt(term);
+    this.#electionDue = this.#rankedDue(Math.max(now, this.#promise.until));
+  }
+
+  /** Accepts a beat (section 1, beat; D1, D5; section 3, promise 1 and 5). */
+  #follow(beat: Beat, now: number): void {
+    const { peer, leaderTimeoutMs = 0 } = beat;
+    const { rules } = this.peers;
+    const { heartbeatMs } = this.timing;
+    if (peer.term > this.#self.term && rules.adoptsHigherTerms) this.#adopt(peer.term, now);
+    if (rules.oneLeaderPerTerm) this.#self.voteFor ??= peer.ip;
+    else if (this.#self.state !== 'FOLLOWER') this.#self.voteFor = peer.ip;
+    this.peers.become('FOLLOWER');
+    this.#round = null;
+    const promisedMs = Math.max(this.timing.leaderTimeoutMs, leaderTimeoutMs);
+    this.#heartbeatDue = now + heartbeatMs;
+    if (rules.promises) {
+      this.#promise.holder = peer.ip;
+      this.#promise.until = now + promisedMs;
+      this.#save(promisedMs);
+    }
+    this.peers.makeLeader(peer);
+    this.#electionDue = this.#rankedDue(now + promisedMs);
+  }
+
+  #beatReply(beat: Beat, now: number): BeatReply {
+    const { ip, voteFor, term, state } = this.#self;
+    const requestTerm = beat.peer.term;
+    const leaderDueMs = Math.max(0, this.#electionDue - now);
+    const heartbeatDueMs = Math.max(0, this.#heartbeatDue - now);
+    const { sentAt } = beat;
+    // Written out twice: a spread would cost more than all the rest of a steady beat.
+    if (sentAt === undefined) return { ip, voteFor, term, leaderDueMs, heartbeatDueMs, state, requestTerm };
+    return { ip, voteFor, term, leaderDueMs, heartbeatDueMs, state, requestTerm, sentAt };
+  }
+
+  /** When a follower that hears nothing more forgets its leader: when its promise ends. */
+  #silenceDue(): number {
+    const follows = this.peers.leader !== null && this.peers.rules.promises;
+    return follows ? this.#promise.until : Number.POSITIVE_INFINITY;
+  }
+
+  // ---- Voter
+
+  /** Section 3, vote: the order of the checks matters. */
+  #answerVote({ peer, transfer = false, revision = NO_REVISION }: Vote, now: number): VoteReply {
+    if (!this.peers.isVoter(this.#self.ip)) return this.#voteReply(false, now);
+    const refusedForMs = this.#refusedForMs(peer.ip, transfer, now);
+    if (refusedForMs > 0) return { ...this.#voteReply(false, now), promiseMs: Math.ceil(refusedForMs) };
+    if (peer.term < this.#self.term) return this.#voteReply(false, now);
+    if (peer.term > this.#self.term) this.#adopt(peer.term, now);
+    if (compareRevisions(revision, this.#revision) < 0) return this.#voteReply(false, now);
+    const { voteFor } = this.#self;
+    if (voteFor !== null && voteFor !== peer.ip) return this.#voteReply(false, now);
+    this.#grant(peer, now);
+    return this.#voteReply(true, now);
+  }
+
+  /** Section 3, pre-vote: nothing is stored, no timer is reset, no term is adopted. */
+  #answerPreVote({ peer, round = 0, revision = NO_REVISION }: Vote, now: number): VoteReply {
+    const refusedForMs = this.#refusedForMs(peer.ip, false, now);
+    const isFresh = compareRevisions(revision, this.#revision) >= 0;
+    const granted =
+      refusedForMs === 0 && peer.term > this.#self.term && isFresh && this.peers.isVoter(this.#self.ip);
+    const reply = { ...this.#voteReply(granted, now), round };
+    return refusedForMs > 0 ? { ...reply, promiseMs: Math.ceil(refusedForMs) } : reply;
+  }
+
+  /** Section 1, vote: as original peers expect it. */
+  #voteAsOriginal({ peer }: Vote, now: number): VoteReply {
+    const isHigher = peer.term > this.#self.term;
+    if (isHigher) {
+      this.#self.term = peer.term;
+      this.#grant(peer, now);
+    } else {
+      this.#self.voteFor ??= this.#self.ip;
+    }
+    return this.#voteReply(isHigher, now);
+  }
+
+  #grant(peer: PeerSnapshot, now: number): void {
+    this.#self.voteFor = peer.ip;
+    this.peers.become('FOLLOWER');
+    this.#round = null;
+    this.#electionDue = this.#rankedDue(now + this.timing.leaderTimeoutMs);
+  }
+
+  #voteReply(granted: boolean, now: number): VoteReply {
+    return { ...this.#snapshot(now), granted };
+  }
+
+  // ---- Candidate
+
+  #openRound(now: number): void {
+    this.#roundNumber++;
+    this.#round = { number: this.#roundNumber, grants: new Set([this.#self.ip]) };
+    this.#electionDue = this.#retryDue(now);
+    const peer = { ...this.#snapshot(now), term: this.#self.term + 1 };
+    const request = {
+      type: 'vote',
+      peer,
+      preVote: true,
+      round: this.#roundNumber,
+      revision: this.#revision,
+    } as const;
+    this.#send(this.peers.otherVoters, request);
+    this.#closeRoundIfWon(this.#round, now);
+  }
+
+  #countPreVote(from: string, reply: VoteReply, now: number): void {
+    const round = this.#round;
+    if (round === null || reply.round !== round.number || !reply.granted || !this.peers.isVoter(from)) return;
+    round.grants.add(from);
+    this.#closeRoundIfWon(round, now);
+  }
+
+  #closeRoundIfWon(round: PreVoteRound, now: number): void {
+    if (round.grants.size >= this.peers.majorityCount()) this.#campaign(now, false);
+  }
+
+  /** Goes into the next term and asks for votes; by order of the leader (transfer) without asking first. */
+  #campaign(now: number, transfer: boolean): void {
+    this.#round = null;
+    this.peers.campaign();
+    this.#save();
+    this.#heartbeatDue = now + this.timing.heartbeatMs;
+    this.#electionDue = this.peers.rules.promises ? this.#retryDue(now) : this.#rankedDue(now);
+    const vote = { type: 'vote', peer: this.#snapshot(now), revision: this.#revision } as const;
+    this.#send(this.peers.otherVoters, transfer ? { ...vote, transfer } : vote);
+  }
+
+  #countVote(from: string, reply: VoteReply, now: number): void {
+    if (reply.granted) this.#decide({ ...reply, ip: from }, now);
+    else this.peers.update({ ...reply, ip: from });
+  }
+
+  #decide(reply: PeerSnapshot, now: number): void {
+    const wasLeader = this.#self.state === 'LEADER';
+    this.peers.decideLeader(reply);
+    if (!wasLeader && this.#self.state === 'LEADER') this.#elected(now);
+  }
+
+  /** A refused election is tried again when the promise that refused it ends, if that is earlier. */
+  #retryAt(at: number): void {
+    if (this.#round !== null || this.#self.state === 'CANDIDATE')
+      this.#electionDue = Math.min(this.#electionDue, at);
+  }
+
+  // ---- Leader
+
+  #elected(now: number): void {
+    this.#round = null;
+    this.#electedAt = now;
+    this.#leads = false;
+    this.#leadershipOver = false;
+    this.#lease.clear(this.peers.otherVoters, this.peers.majorityCount() - 1);
+    this.#beat(now);
+    this.#leadOnceLeased(now);
+  }
+
+  #tickLeader(now: number): void {
+    if (now >= this.#heartbeatDue) this.#beat(now);
+  }
+
+  #beat(now: number): void {
+    const { heartbeatMs, leaderTimeoutMs } = this.timing;
+    this.#heartbeatDue = now + heartbeatMs;
+    this.#electionDue = this.#rankedDue(now + leaderTimeoutMs);
+    const sentAt = this.#leaseTime(now);
+    const peer = this.#snapshot(now);
+    this.#send(this.peers.others, { type: 'beat', peer, datums: [], leaderTimeoutMs, sentAt });
+  }
+
+  #renewLease(from: string, { sentAt }: BeatReply, now: number): void {
+    if (sentAt === undefined || sentAt > this.#leaseTime(now)) return;
+    this.#lease.acknowledged(from, sentAt);
+    this.#leadOnceLeased(now);
+  }
+
+  /** The first lease of a term makes a winner the leader; without leases the win does (D8). */
+  #leadOnceLeased(now: number): void {
+    if (this.#leads || (this.peers.rules.leases && this.#leaseTime(now) >= this.#lease.end)) return;
+    this.#leads = true;
+    this.peers.announceLeader();
+  }
+
+  /** When a leader must step down: when its lease ends, or when it has not gained its first one in time. */
+  #stepDownDue(): number {
+    if (!this.peers.rules.leases) return Number.POSITIVE_INFINITY;
+    return this.#leads ? this.#lease.end - this.#leaseAheadMs : this.#electedAt + this.timing.leaderTimeoutMs;
+  }
+
+  #stepDown(now: number): void {
+    this.#leads = false;
+    this.#leadershipOver = false;
+    this.peers.become('FOLLOWER');
+    this.peers.loseLeader();
+    this.#electionDue = this.#rankedDue(Math.max(now, this.#promise.until));
+  }
+
+  #transferTarget(to: string | undefined): string {
+    const { rules } = this.peers;
+    if (this.#self.state !== 'LEADER') throw this.#refusal('NOT_LEADER', `${this.#self.ip} does not lead`);
+    if (!rules.promises) throw this.#refusal('UNSUPPORTED', 'original peers know no transfer of leadership');
+    const able = this.peers.voters.filter(({ ip, priority }) => ip !== this.#self.ip && priority > 0);
+    const heardLast = able.toSorted((a, b) => this.#lease.sentAt(b.ip) - this.#lease.sentAt(a.ip));
+    const target = to === undefined ? heardLast[0] : able.find(({ ip }) => ip === to);
+    if (target !== undefined) return target.ip;
+    throw this.#refusal(
+      'BAD_TARGET',
+      `no other voter of priority above 0 ${to === undefined ? 'exists' : `is ${to}`}`,
+    );
+  }
+
+  // ---- Empty store
+
+  #newRejoin({ bootstrap = false, rejoin = 'majority' }: RaftCoreOptions): Rejoin {
+    const id = Math.floor(this.#random() * 2 ** 48);
+    return new Rejoin(id, { peers: this.peers, strict: rejoin === 'strict', bootstrap });
+  }
+
+  #tickRejoin(rejoin: Rejoin, now: number): void {
+    this.#recoverIfReady(rejoin, now);
+    if (this.#rejoin === null || now < rejoin.askDue) return;
+    rejoin.askDue = now + this.timing.requestTimeoutMs;
+    for (const from of rejoin.unsettled) this.peers.output({ type: 'fetchPeer', from, id: rejoin.id });
+  }
+
+  /** After the start wait, in one save: the highest term that the others know, its vote spent, as it may have been. */
+  #recoverIfReady(rejoin: Rejoin, now: number): void {
+    if (now < this.#promise.until || !rejoin.suffices) return;
+    this.#rejoin = null;
+    this.#self.term = rejoin.highestTerm;
+    this.#self.voteFor = this.#self.ip;
+    this.#save();
+    this.#electionDue = this.#rankedDue(now);
+  }
+
+  // ---- Times
+
+  #leaseTime(now: number): number {
+    return now + this.#leaseAheadMs;
+  }
+
+  /** The member is the only voter: it has nobody to wait for (D15, D18). */
+  #isAlone(): boolean {
+    return this.peers.otherVoters.length === 0 && this.peers.isVoter(this.#self.ip);
+  }
+
+  #mayEverCampaign(): boolean {
+    const member = this.peers.member(this.#self.ip);
+    return (
+      member !== null && !member.observer && member.priority > 0 && this.#self.term < Number.MAX_SAFE_INTEGER
+    );
+  }
+
+  /** When this peer comes up if `base` is the earliest moment at which anyone may (section 3, ranked timeouts; D16). */
+  #rankedDue(base: number): number {
+    if (!this.peers.rules.rankedTimeouts) return base + this.#random() * this.timing.randomMs;
+    if (this.#isAlone()) return base;
+    return base + (this.#rank() + this.#random() / 4) * this.timing.staggerMs;
+  }
+
+  /** Computed anew only when what it depends on changes: each beat asks for it. */
+  #rank(): number {
+    const { term, ip } = this.#self;
+    const lastLeader = this.peers.lastLeader?.ip ?? null;
+    if (this.#ranked.term !== term || this.#ranked.lastLeader !== lastLeader) {
+      this.#ranked = { term, lastLeader, rank: rankOf(ip, this.peers.voters, lastLeader, term) };
+    }
+    return this.#ranked.rank;
+  }
+
+  #retryDue(now: number): number {
+    return now + this.timing.requestTimeoutMs + this.#random() * this.timing.randomMs;
+  }
+
+  #send(to: readonly string[], request: RaftRequest): void {
+    if (to.length > 0) this.peers.output({ type: 'send', to, request });
+  }
+
+  #snapshot(now: number): PeerSnapshot {
+    this.#self.leaderDueMs = Math.max(0, this.#electionDue - now);
+    this.#self.heartbeatDueMs = Math.max(0, this.#heartbeatDue - now);
+    return this.#self.snapshot();
+  }
+
+  #refusal(code: RaftErrorCode, message: string): RaftError {
+    return new RaftError(code, message, { term: this.#self.term, ip: this.#self.ip });
+  }
+
+  /** A refusal that somebody should look at. */
+  #reported(code: RaftErrorCode, message: string): RaftError {
+    const error = this.#refusal(code, message);
+    this.peers.report(error);
+    return error;
+  }
+}
+
+const NOTHING_STORED: StoredState = { term: 0, voteFor: null, promisedMs: 0 };
+
+/** The end of the start wait while it lies ahead. */
+function startOf(promise: LeaderPromise, now: number): number {
+  return promise.until > now ? promise.until : Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,71 @@
+/**
+ * What went wrong, as a literal. Texts may be reworded; codes are stable.
+ *
+ * Refusals of a peer: `UNKNOWN_PEER` (not a member, D6), `DUPLICATE_PEER` (another process uses this ip),
+ * `NOT_A_VOTER`, `INVALID_STATE` and `OUT_OF_DATE` (section 1, beat), `CONFLICTING_LEADER` (D5), `REJOINING`
+ * (section 3, empty store), `REFUSED_TRANSFER`, `BAD_REQUEST` (names the field), `BUSY`, `TOO_LARGE`, `UNAUTHORIZED`.
+ *
+ * Errors of a call: `BAD_OPTION`, `NOT_LEADER`, `NO_LEADER`, `BAD_TARGET`, `UNSUPPORTED`, `NOT_RUNNING`, `ABORTED`.
+ *
+ * Of the surroundings: `UNREACHABLE`, `TIMEOUT`, `BAD_REPLY`, `STORE_CORRUPT`, `STORE_IN_USE`, `STORE_MISMATCH`,
+ * `STORE_FAILED`, `LISTENER_FAILED`, and `INTERNAL` (an assertion: a bug, please report it).
+ */
+export type RaftErrorCode =
+  | 'ABORTED'
+  | 'BAD_OPTION'
+  | 'BAD_REPLY'
+  | 'BAD_REQUEST'
+  | 'BAD_TARGET'
+  | 'BUSY'
+  | 'CONFLICTING_LEADER'
+  | 'DUPLICATE_PEER'
+  | 'INTERNAL'
+  | 'INVALID_STATE'
+  | 'LISTENER_FAILED'
+  | 'NOT_A_VOTER'
+  | 'NOT_LEADER'
+  | 'NOT_RUNNING'
+  | 'NO_LEADER'
+  | 'OUT_OF_DATE'
+  | 'REFUSED_TRANSFER'
+  | 'REJOINING'
+  | 'STORE_CORRUPT'
+  | 'STORE_FAILED'
+  | 'STORE_IN_USE'
+  | 'STORE_MISMATCH'
+  | 'TIMEOUT'
+  | 'TOO_LARGE'
+  | 'UNAUTHORIZED'
+  | 'UNKNOWN_PEER'
+  | 'UNREACHABLE'
+  | 'UNSUPPORTED';
+
+/** What an error carries besides its text. */
+export interface RaftErrorDetails {
+  /** The term of the peer that raised the error; a refused leader learns a higher term from it (D1). */
+  readonly term?: number | undefined;
+  /** The peer that the error is about. */
+  readonly ip?: string | undefined;
+  /** What caused it. */
+  readonly cause?: unknown;
+}
+
+/** The one error class of this library. */
+export class RaftError extends Error {
+  override readonly name = 'RaftError';
+  readonly code: RaftErrorCode;
+  readonly term: number | undefined;
+  readonly ip: string | undefined;
+
+  constructor(code: RaftErrorCode, message: string, details: RaftErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.term = details.term;
+    this.ip = details.ip;
+  }
+}
+
+/** Throws `INTERNAL` when something that can only be a bug of this library is seen. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new RaftError('INTERNAL', `assertion failed: ${message}`);
+}

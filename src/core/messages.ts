@@ -1,0 +1,127 @@
+import type { RaftErrorCode } from './errors.js';
+import type { PeerSnapshot } from './peer.js';
+
+/** How fresh a peer's data is; compared in votes, by term, then by seq (section 4). */
+export interface Revision {
+  /** Integer from 0 to 2^53 - 1. */
+  readonly term: number;
+  /** Integer from 0 to 2^53 - 1. */
+  readonly seq: number;
+}
+
+/** The revision of a peer that holds no data. */
+export const NO_REVISION: Revision = { term: 0, seq: 0 };
+
+/** Less than 0 when `a` is older than `b`, 0 when they are as fresh, more than 0 when `a` is newer. */
+export function compareRevisions(a: Revision, b: Revision): number {
+  return a.term - b.term || a.seq - b.seq;
+}
+
+/** A request for a vote, or for a pre-vote (section 3). */
+export interface Vote {
+  /** The candidate. In a pre-vote its `term` is the term that it would campaign for. */
+  readonly peer: PeerSnapshot;
+  /** Whether this only asks if a vote would be granted. */
+  readonly preVote?: boolean;
+  /** The round of a pre-vote; the reply bears it again. */
+  readonly round?: number;
+  /** Whether the leader itself ordered this election: voters' promises are skipped. */
+  readonly transfer?: boolean;
+  /** How fresh the candidate's data is; `{ term: 0, seq: 0 }` when absent. */
+  readonly revision?: Revision;
+}
+
+/** A key that the leader holds, and the number of its newest change. */
+export interface DatumKey {
+  readonly key: string;
+  readonly timestamp: number;
+}
+
+/** A leader's beat (section 1). */
+export interface Beat {
+  /** The leader. */
+  readonly peer: PeerSnapshot;
+  /** The keys that the leader holds. */
+  readonly datums: readonly DatumKey[];
+  /** The leader's own timeout L in ms; the follower promises for at least as long (section 3, promise). */
+  readonly leaderTimeoutMs?: number;
+  /** When it was sent, in ms of the leader's clock; the reply bears it again, and the lease counts from it. */
+  readonly sentAt?: number;
+}
+
+/** The order of a leader that resigned: campaign now (section 3, transfer). */
+export interface Transfer {
+  /** The former leader; its `term` is the term in which it led. */
+  readonly peer: PeerSnapshot;
+}
+
+/** The reply to a vote: the local peer as in the original, and what became of the request. */
+export interface VoteReply extends PeerSnapshot {
+  readonly granted: boolean;
+  /** The round of the pre-vote that this answers. */
+  readonly round?: number;
+  /** How many ms the promise (or the lease) that refused it still lasts. */
+  readonly promiseMs?: number;
+}
+
+/** The reply to a beat: the local peer as in the original, and which beat it acknowledges. */
+export interface BeatReply extends PeerSnapshot {
+  /** The term of the beat. */
+  readonly requestTerm: number;
+  /** `sentAt` of the beat. */
+  readonly sentAt?: number;
+}
+
+/** The reply to a peer fetch: the local peer as in the original. */
+export interface PeerReply extends PeerSnapshot {
+  /** The id of the request, where it had one. */
+  readonly id?: number;
+  /** Whether this peer's store was empty and it has not recovered yet (section 3, empty store). */
+  readonly empty?: boolean;
+}
+
+/** The reply to `leader`: who leads, as far as this peer knows. */
+export interface LeaderReply {
+  readonly leader: PeerSnapshot | null;
+}
+
+/** The reply to `state`: what a person or a health check asks a peer for. */
+export interface StateReply {
+  readonly ip: string;
+  readonly state: PeerSnapshot['state'];
+  readonly term: number;
+  /** The ip of the leader, or null. */
+  readonly leader: string | null;
+  /** What `isLeader()` answered when this reply was made. */
+  readonly isLeader: boolean;
+  /** Whether the peer takes part, or still recovers from an empty store. */
+  readonly rejoining: boolean;
+  /** All members, as this peer last heard of them. */
+  readonly peers: readonly PeerSnapshot[];
+}
+
+/** A refusal. */
+export interface ErrorReply {
+  readonly code: RaftErrorCode;
+  readonly message: string;
+  readonly term?: number;
+}
+
+/** Everything that peers ask of each other. */
+export type RaftRequest =
+  | ({ readonly type: 'vote' } & Vote)
+  | ({ readonly type: 'beat' } & Beat)
+  | ({ readonly type: 'transfer' } & Transfer)
+  | { readonly type: 'peer'; readonly id?: number }
+  | { readonly type: 'leader' }
+  | { readonly type: 'state' };
+
+/** Everything that a peer answers. */
+export type RaftReply =
+  | VoteReply
+  | BeatReply
+  | PeerSnapshot
+  | PeerReply
+  | LeaderReply
+  | StateReply
+  | ErrorReply;

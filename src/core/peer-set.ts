@@ -1,0 +1,435 @@
+import { Emitter } from './emitter.js';
+import { RaftError } from './errors.js';
+import {
+  LeaderElectFinishedEvent,
+  LeaderLostEvent,
+  MakeLeaderEvent,
+  type RaftEvents,
+  StateChangeEvent,
+} from './events.js';
+import type { Output } from './outputs.js';
+import { type PeerSnapshot, type PeerState, RaftPeer } from './peer.js';
+import { RULES, type Rules, type RulesName } from './rules.js';
+
+/** One member of the cluster. */
+export interface Member {
+  /** The identity: any non-empty text that the transport knows, by custom `host:port`. */
+  readonly ip: string;
+  /** Who comes up first for election: higher comes first, 0 never does. An integer from 0 to 1000. @default 1 */
+  readonly priority?: number;
+  /** An observer receives beats and events, and never votes. @default false */
+  readonly observer?: boolean;
+}
+
+/** What a `RaftPeerSet` is made of. */
+export interface RaftPeerSetOptions {
+  /** The ip of this peer. */
+  readonly local: string;
+  /** All members, this peer among them. */
+  readonly members: readonly (string | Member)[];
+  /** Whose rules hold. @default 'raftbeat' */
+  readonly rules?: RulesName;
+}
+
+/**
+ * The members of the cluster as one of them knows them: who they are, who leads, and who voted for this peer
+ * (section 1). Usable on its own; `RaftCore` drives it by the protocol.
+ *
+ * Emits the events of `RaftEvents`. A listener that throws is reported by an `error` event and harms nothing; one that
+ * calls back sees the state whole, and the events that it causes come after those under way.
+ */
+export class RaftPeerSet extends Emitter<RaftEvents> {
+  /** The rules in force. */
+  readonly rules: Rules;
+  readonly #self: RaftPeer;
+  readonly #peers = new Map<string, RaftPeer>();
+  #members: readonly Required<Member>[] = [];
+  #voters: readonly Required<Member>[] = [];
+  #otherIps: readonly string[] = [];
+  #otherVoterIps: readonly string[] = [];
+  #leader: RaftPeer | null = null;
+  #announced: PeerSnapshot | null = null;
+  #lastLeader: PeerSnapshot | null = null;
+  /** Who granted this candidate's own term; a set, so that a repeated reply counts once (D2). */
+  readonly #votes = new Set<string>();
+  /** Members marked LEADER, so that a steady beat need not look at all members. */
+  readonly #markedLeaders = new Set<string>();
+  /** Former leaders that were asked, and whether nothing newer was heard of them since (D14). */
+  readonly #fetching = new Map<string, boolean>();
+  #outputs: Output[] = [];
+  #events: (() => void)[] = [];
+  #holds = 0;
+
+  /** @throws RaftError `BAD_OPTION` for members that cannot be */
+  constructor({ local, members, rules = 'raftbeat' }: RaftPeerSetOptions) {
+    super();
+    if (!Object.hasOwn(RULES, rules)) {
+      throw new RaftError('BAD_OPTION', `rules must be 'raftbeat' or 'nacos', not ${JSON.stringify(rules)}`);
+    }
+    this.rules = RULES[rules];
+    this.#self = new RaftPeer(checkIp('local', local));
+    this.changePeers(members);
+  }
+
+  /**
+   * This peer.
+   *
+   * @throws RaftError `UNKNOWN_PEER` when it is not among the members
+   */
+  local(): RaftPeer {
+    if (!this.contains(this.#self.ip)) {
+      throw new RaftError(
+        'UNKNOWN_PEER',
+        `unable to find local peer: ${this.#self.ip}, all peers: [${this.ips}]`,
+      );
+    }
+    return this.#self;
+  }
+
+  /** This peer, member or not. */
+  get self(): RaftPeer {
+    return this.#self;
+  }
+
+  /** The leader as it was when it became so, or null. A winner is its own leader from the win on. */
+  get leader(): PeerSnapshot | null {
+    return this.#leader;
+  }
+
+  /** The newest leader that this peer ever knew, lost or not. */
+  get lastLeader(): PeerSnapshot | null {
+    return this.#lastLeader;
+  }
+
+  /** The member `ip`, or null. */
+  get(ip: string): RaftPeer | null {
+    return this.#peers.get(ip) ?? null;
+  }
+
+  /** Whether `ip` is a member. */
+  contains(ip: string): boolean {
+    return this.#peers.has(ip);
+  }
+
+  /** Whether `ip` is the leader. */
+  isLeader(ip: string): boolean {
+    return this.#leader?.ip === ip;
+  }
+
+  /** All members. */
+  allPeers(): readonly RaftPeer[] {
+    return [...this.#peers.values()];
+  }
+
+  /** The ips of all members. */
+  get ips(): readonly string[] {
+    return this.#members.map((member) => member.ip);
+  }
+
+  /** The ips of all members but this peer: beats go to them. */
+  get others(): readonly string[] {
+    return this.#otherIps;
+  }
+
+  /** The ips of all voters but this peer: vote requests go to them. */
+  get otherVoters(): readonly string[] {
+    return this.#otherVoterIps;
+  }
+
+  /** All members that vote. */
+  get voters(): readonly Required<Member>[] {
+    return this.#voters;
+  }
+
+  /** Whether `ip` is a member that votes. */
+  isVoter(ip: string): boolean {
+    return ip === this.#self.ip ? this.member(ip)?.observer === false : this.#otherVoterIps.includes(ip);
+  }
+
+  /** How `ip` is a member, or null. */
+  member(ip: string): Required<Member> | null {
+    return this.#members.find((member) => member.ip === ip) ?? null;
+  }
+
+  /** How many voters are a majority: `floor(n / 2) + 1`. */
+  majorityCount(): number {
+    return Math.floor(this.#voters.length / 2) + 1;
+  }
+
+  /**
+   * Makes `ips` the members: keeps the known ones, adds fresh ones, drops the rest. For use before the core has started
+   * (section 3, members): two peers that disagree on the members can each elect a leader.
+   *
+   * @throws RaftError `BAD_OPTION`; the members stay as they were
+   */
+  changePeers(ips: readonly (string | Member)[]): void {
+    const members = checkMembers(ips);
+    const known = new Map(this.#peers);
+    this.#peers.clear();
+    for (const { ip } of members) {
+      this.#peers.set(ip, ip === this.#self.ip ? this.#self : (known.get(ip) ?? new RaftPeer(ip)));
+    }
+    this.#members = members;
+    this.#voters = members.filter((member) => !member.observer);
+    this.#otherIps = members.filter(({ ip }) => ip !== this.#self.ip).map(({ ip }) => ip);
+    this.#otherVoterIps = this.#voters.filter(({ ip }) => ip !== this.#self.ip).map(({ ip }) => ip);
+    for (const ip of [...this.#votes, ...this.#markedLeaders, ...this.#fetching.keys()]) {
+      if (!this.contains(ip)) this.#forget(ip);
+    }
+    if (this.#leader !== null && !this.contains(this.#leader.ip)) this.loseLeader();
+  }
+
+  /**
+   * Stores what was heard of a member. Of this peer itself nothing is heard.
+   *
+   * @throws RaftError `UNKNOWN_PEER`: nobody joins by being heard of (D6)
+   */
+  update(peer: PeerSnapshot): RaftPeer {
+    const known = this.#peers.get(peer.ip);
+    if (known === undefined)
+      throw new RaftError('UNKNOWN_PEER', `can not find peer: ${peer.ip}`, { ip: peer.ip });
+    if (known === this.#self) return known;
+    if (this.#fetching.size > 0 && this.#fetching.has(peer.ip)) this.#fetching.set(peer.ip, false);
+    if (known.state !== peer.state) this.#mark(peer);
+    return known.assign(peer);
+  }
+
+  /**
+   * Makes `candidate` the leader: emits `makeLeader` if that is a change (D8), asks each other peer that is still
+   * marked LEADER for its own view, and stores the candidate.
+   *
+   * @throws RaftError `UNKNOWN_PEER`; nothing changes (D6)
+   */
+  makeLeader(candidate: PeerSnapshot): RaftPeer {
+    if (!this.contains(candidate.ip)) {
+      throw new RaftError('UNKNOWN_PEER', `can not find peer: ${candidate.ip}`, { ip: candidate.ip });
+    }
+    this.hold();
+    try {
+      if (this.#isChange(candidate)) {
+        this.loseLeader();
+        this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate));
+        this.announceLeader();
+      }
+      const known = this.update(candidate);
+      if (this.#markedLeaders.size > 1 || !this.#markedLeaders.has(candidate.ip))
+        this.#askFormerLeaders(candidate.ip);
+      return known;
+    } finally {
+      this.release();
+    }
+  }
+
+  /**
+   * Takes a reply to this peer's vote request and, if that is a majority, makes this peer the leader and emits
+   * `leaderElectFinished`. Only a CANDIDATE counts, only replies of its own term that name itself, one a voter; its own
+   * vote is such a reply, too (D2).
+   *
+   * @returns the leader, or null
+   * @throws RaftError `UNKNOWN_PEER`
+   */
+  decideLeader(reply: PeerSnapshot): PeerSnapshot | null {
+    const self = this.#self;
+    this.update(reply);
+    if (self.state !== 'CANDIDATE' || reply.term !== self.term || reply.voteFor !== self.ip)
+      return this.#leader;
+    if (this.isVoter(reply.ip)) this.#votes.add(reply.ip);
+    if (this.#votes.has(self.ip) && this.#votes.size >= this.majorityCount()) this.#win();
+    return this.#leader;
+  }
+
+  /** Forgets the leader and who voted for whom (section 1, vote). */
+  reset(): void {
+    this.hold();
+    this.loseLeader();
+    this.#votes.clear();
+    for (const peer of this.#peers.values()) peer.voteFor = null;
+    this.release();
+  }
+
+  /** Starts this peer's own election: resets, goes one term further, votes for itself (section 1, vote). */
+  campaign(): void {
+    this.hold();
+    this.#self.term++;
+    this.become('CANDIDATE');
+    this.reset();
+    this.#self.voteFor = this.#self.ip;
+    this.release();
+  }
+
+  /** Takes over a higher term: a FOLLOWER that has not voted in it and knows no leader (D1). */
+  adopt(term: number): void {
+    this.hold();
+    this.#votes.clear();
+    this.#self.term = term;
+    this.#self.voteFor = null;
+    this.become('FOLLOWER');
+    this.loseLeader();
+    this.release();
+  }
+
+  /** Changes this peer's state, and emits `stateChange` if it is one. */
+  become(state: PeerState): void {
+    const from = this.#self.state;
+    this.#self.state = state;
+    if (from === state && state !== 'CANDIDATE') return;
+    const event = new StateChangeEvent(from, state, this.#self.term);
+    this.#queue(() => this.emit('stateChange', event));
+  }
+
+  /** Emits `makeLeader` for the leader; for a winner this is due with its first lease (D8). */
+  announceLeader(): void {
+    if (this.#leader === null) return;
+    const leader = this.#leader.snapshot();
+    this.#announced = leader;
+    this.#queue(() => this.emit('makeLeader', new MakeLeaderEvent(leader, this.#self.snapshot())));
+  }
+
+  /** Forgets the leader; emits `leaderLost` if it had been announced (D9). */
+  loseLeader(): void {
+    this.#leader = null;
+    const leader = this.#announced;
+    if (leader === null) return;
+    this.#announced = null;
+    this.#queue(() => this.emit('leaderLost', new LeaderLostEvent(leader, this.#self.snapshot())));
+  }
+
+  /** Takes the answer of a former leader, unless something newer was heard of it since it was asked (D14). */
+  receivedPeer(from: string, peer: PeerSnapshot): void {
+    const isNewest = this.#fetching.get(from) === true;
+    this.#fetching.delete(from);
+    if (isNewest) this.update({ ...peer, ip: from });
+  }
+
+  /** A former leader could not be asked: it is taken for a FOLLOWER (D14). */
+  fetchFailed(from: string): void {
+    const peer = this.#peers.get(from);
+    if (peer !== undefined && this.#fetching.get(from) === true) {
+      peer.state = 'FOLLOWER';
+      this.#markedLeaders.delete(from);
+    }
+    this.#fetching.delete(from);
+  }
+
+  /** Queues an output, behind those that wait. */
+  output(output: Output): void {
+    this.#outputs.push(output);
+  }
+
+  /** Hands over what is to be done, in order; see `Output` for what that order means. */
+  takeOutputs(): readonly Output[] {
+    if (this.#outputs.length === 0) return NO_OUTPUTS;
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    return outputs;
+  }
+
+  /** Emits an `error` event, for somebody to look at. */
+  report(error: RaftError): void {
+    this.#queue(() => this.emit('error', error));
+  }
+
+  /** Holds events back until the matching `release`: they are emitted when the state is whole. */
+  hold(): void {
+    this.#holds++;
+  }
+
+  /** Ends a `hold`, and emits what waited if it was the outermost. */
+  release(): void {
+    if (this.#holds === 1) this.#emitWaiting();
+    this.#holds--;
+  }
+
+  #queue(emit: () => void): void {
+    this.#events.push(emit);
+    if (this.#holds > 0) return;
+    this.hold();
+    this.release();
+  }
+
+  /** While it runs a hold stands, so what a listener causes is queued behind what waits. */
+  #emitWaiting(): void {
+    for (let emit = this.#events.shift(); emit !== undefined; emit = this.#events.shift()) emit();
+  }
+
+  #isChange(candidate: PeerSnapshot): boolean {
+    const leader = this.#leader;
+    if (leader === null || leader.ip !== candidate.ip) return true;
+    return this.rules.termsTellLeadersApart && leader.term !== candidate.term;
+  }
+
+  #lead(leader: RaftPeer): void {
+    this.#leader = leader;
+    this.#lastLeader = leader.snapshot();
+  }
+
+  #win(): void {
+    this.hold();
+    this.become('LEADER');
+    this.#lead(this.#self);
+    const winner = this.#self.snapshot();
+    this.#queue(() => this.emit('leaderElectFinished', new LeaderElectFinishedEvent(winner, winner)));
+    this.release();
+  }
+
+  #askFormerLeaders(candidate: string): void {
+    for (const ip of this.#markedLeaders) {
+      if (ip === candidate || this.#fetching.has(ip)) continue;
+      this.#fetching.set(ip, true);
+      this.output({ type: 'fetchPeer', from: ip });
+    }
+  }
+
+  #mark({ ip, state }: PeerSnapshot): void {
+    if (state === 'LEADER') this.#markedLeaders.add(ip);
+    else this.#markedLeaders.delete(ip);
+  }
+
+  #forget(ip: string): void {
+    this.#votes.delete(ip);
+    this.#markedLeaders.delete(ip);
+    this.#fetching.delete(ip);
+  }
+}
+
+const NO_OUTPUTS: readonly Output[] = [];
+
+function checkMembers(given: readonly (string | Member)[]): readonly Required<Member>[] {
+  if (!Array.isArray(given)) throw new RaftError('BAD_OPTION', 'members must be an array of ips');
+  const members = given.map(checkMember);
+  const ips = new Set(members.map((member) => member.ip));
+  if (ips.size < members.length)
+    throw new RaftError('BAD_OPTION', `members must differ: ${members.map((m) => m.ip)}`);
+  return members;
+}
+
+function checkMember(given: string | Member, at: number): Required<Member> {
+  const {
+    ip,
+    priority = 1,
+    observer = false,
+  }: Member = typeof given === 'object' && given !== null ? given : { ip: given };
+  const name = `members[${at}]`;
+  if (!Number.isInteger(priority) || priority < 0 || priority > 1000) {
+    throw new RaftError(
+      'BAD_OPTION',
+      `${name}.priority must be an integer from 0 to 1000, not ${String(priority)}`,
+    );
+  }
+  if (typeof observer !== 'boolean') {
+    throw new RaftError('BAD_OPTION', `${name}.observer must be true or false, not ${String(observer)}`);
+  }
+  return { ip: checkIp(`${name}.ip`, ip), priority, observer };
+}
+
+/** The longest ip, in characters: what a host name, a port and some more need. */
+export const MAX_IP_LENGTH = 300;
+
+function checkIp(name: string, ip: unknown): string {
+  if (typeof ip === 'string' && ip.length > 0 && ip.length <= MAX_IP_LENGTH && !/[\s\p{Cc}]/u.test(ip))
+    return ip;
+  throw new RaftError(
+    'BAD_OPTION',
+    `${name} must be a text such as 'host:port' of 1 to ${MAX_IP_LENGTH} characters without blanks, not ${JSON.stringify(ip)}`,
+  );
+}

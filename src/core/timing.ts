@@ -1,0 +1,76 @@
+import { RaftError } from './errors.js';
+
+/** How often, how long, how far apart (section 3). */
+export interface Timing {
+  /** H: ms between two beats. More than 0. @default leaderTimeoutMs / 5 */
+  readonly heartbeatMs: number;
+  /** L: ms without a beat after which a follower may elect another leader. At least 10. @default 500 */
+  readonly leaderTimeoutMs: number;
+  /** R: the longest random ms added before a lost election is tried again. At least 0. @default leaderTimeoutMs / 5 */
+  readonly randomMs: number;
+  /** Ms between the elections of one ranked follower and the next: a few round trips. At least 0. @default leaderTimeoutMs / 20 */
+  readonly staggerMs: number;
+  /** The bound of a round trip in ms; at most a tenth of leaderTimeoutMs. More than 0. @default leaderTimeoutMs / 10 */
+  readonly requestTimeoutMs: number;
+  /** rho: the largest rate error of a clock against real time. From 0 to below 0.5. @default 0.05 */
+  readonly clockDrift: number;
+}
+
+/** L of the preset `lan`. */
+const DEFAULT_LEADER_TIMEOUT_MS = 500;
+
+/**
+ * Fills in the defaults and checks that the whole can work.
+ *
+ * @throws RaftError `BAD_OPTION` naming the option
+ */
+export function resolveTiming(given: Partial<Timing> = {}): Timing {
+  const leaderTimeoutMs = inRange('leaderTimeoutMs', given.leaderTimeoutMs ?? DEFAULT_LEADER_TIMEOUT_MS, 10);
+  const timing: Timing = {
+    leaderTimeoutMs,
+    heartbeatMs: inRange('heartbeatMs', given.heartbeatMs ?? leaderTimeoutMs / 5, Number.MIN_VALUE),
+    randomMs: inRange('randomMs', given.randomMs ?? leaderTimeoutMs / 5, 0),
+    staggerMs: inRange('staggerMs', given.staggerMs ?? leaderTimeoutMs / 20, 0),
+    requestTimeoutMs: inRange(
+      'requestTimeoutMs',
+      given.requestTimeoutMs ?? leaderTimeoutMs / 10,
+      Number.MIN_VALUE,
+    ),
+    clockDrift: inRange('clockDrift', given.clockDrift ?? 0.05, 0, 0.499),
+  };
+  checkTogether(timing);
+  return timing;
+}
+
+/** How long after the sending of a beat its acknowledgement still counts: L(1 - rho)/(1 + rho), in ms. */
+export function leaseMs(timing: Timing): number {
+  return (timing.leaderTimeoutMs * (1 - timing.clockDrift)) / (1 + timing.clockDrift);
+}
+
+function checkTogether(timing: Timing): void {
+  const { heartbeatMs, requestTimeoutMs, leaderTimeoutMs } = timing;
+  if (requestTimeoutMs * 10 > leaderTimeoutMs) {
+    throw new RaftError(
+      'BAD_OPTION',
+      `leaderTimeoutMs (${leaderTimeoutMs}) must be at least ten times requestTimeoutMs (${requestTimeoutMs})`,
+    );
+  }
+  if (2 * heartbeatMs + requestTimeoutMs >= leaseMs(timing)) {
+    throw new RaftError(
+      'BAD_OPTION',
+      `2 * heartbeatMs (${heartbeatMs}) + requestTimeoutMs (${requestTimeoutMs}) must be less than the lease (${leaseMs(timing)} ms, from leaderTimeoutMs ${leaderTimeoutMs} and clockDrift ${timing.clockDrift})`,
+    );
+  }
+}
+
+/** 2^31 - 1: the longest time that a timer of the platform can wait. */
+const MAX_MS = 2_147_483_647;
+
+function inRange(name: keyof Timing, value: unknown, min: number, max: number = MAX_MS): number {
+  if (typeof value === 'number' && value >= min && value <= max) return value;
+  const lower = min === Number.MIN_VALUE ? 'more than 0' : `at least ${min}`;
+  throw new RaftError(
+    'BAD_OPTION',
+    `${name} must be a number, ${lower} and at most ${max}, not ${String(value)}`,
+  );
+}
