@@ -1,0 +1,43 @@
+export type { RaftCoreOptions } from './core/core.js';
+export { RaftCore } from './core/core.js';
+export type { RaftErrorCode, RaftErrorDetails } from './core/errors.js';
+export { RaftError } from './core/errors.js';
+export type { RaftEvents } from './core/events.js';
+export {
+  LeaderElectFinishedEvent,
+  LeaderLostEvent,
+  MakeLeaderEvent,
+  StateChangeEvent,
+} from './core/events.js';
+export type {
+  Beat,
+  BeatReply,
+  DatumKey,
+  ErrorReply,
+  LeaderReply,
+  PeerReply,
+  RaftReply,
+  RaftRequest,
+  Revision,
+  StateReply,
+  Transfer,
+  Vote,
+  VoteReply,
+} from './core/messages.js';
+export type { FetchPeerOutput, Output, SaveOutput, SendOutput, StoredState } from './core/outputs.js';
+export type { PeerSnapshot, PeerState } from './core/peer.js';
+export { RaftPeer } from './core/peer.js';
+export type { Member, RaftPeerSetOptions } from './core/peer-set.js';
+export { RaftPeerSet } from './core/peer-set.js';
+export type { Rules, RulesName } from './core/rules.js';
+export type { Timing } from './core/timing.js';
+export type { Clock } from './node/clock.js';
+export type { Submit } from './node/controller.js';
+export { RaftController } from './node/controller.js';
+export type { LeaderContext, RaftNodeEvents, RaftWarning, WaitOptions } from './node/node.js';
+export { RaftNode } from './node/node.js';
+export type { PresetName, RaftNodeOptions } from './node/options.js';
+export { MemoryStore } from './stores/memory.js';
+export type { RaftStore } from './stores/store.js';
+export { MemoryNetwork, MemoryTransport } from './transports/memory.js';
+export type { Receive, RequestOptions, Transport } from './transports/transport.js';

@@ -1,0 +1,108 @@
+import type { RaftCore } from '../core/core.js';
+import { RaftError } from '../core/errors.js';
+import type {
+  BeatReply,
+  ErrorReply,
+  LeaderReply,
+  PeerReply,
+  RaftReply,
+  RaftRequest,
+  StateReply,
+  VoteReply,
+} from '../core/messages.js';
+import type { PeerSnapshot } from '../core/peer.js';
+import { decodeBeat, decodeRequest, decodeVote } from './decode.js';
+
+/** Hands an input to the core in its turn; resolves when all that the answer depends on is done. */
+export type Submit = <T>(input: (core: RaftCore, now: number) => T) => Promise<T>;
+
+/** What an inbound request may do. Everything that it is given is checked first; nothing is trusted. */
+export class RaftController {
+  readonly #submit: Submit;
+
+  constructor(submit: Submit) {
+    this.#submit = submit;
+  }
+
+  /** Answers any request. Never rejects: a refusal is an `ErrorReply`. */
+  async receive(raw: unknown): Promise<RaftReply> {
+    try {
+      return await this.#answer(decodeRequest(raw));
+    } catch (error) {
+      return errorReply(error);
+    }
+  }
+
+  /**
+   * Answers a vote or pre-vote request.
+   *
+   * @throws RaftError `BAD_REQUEST`, or what `RaftCore.receivedVote` throws
+   */
+  async vote(raw: unknown): Promise<VoteReply> {
+    const vote = decodeVote(raw);
+    return this.#submit((core, now) => core.receivedVote(vote, now));
+  }
+
+  /**
+   * Answers a beat.
+   *
+   * @throws RaftError `BAD_REQUEST`, or what `RaftCore.receivedBeat` throws
+   */
+  async beat(raw: unknown): Promise<BeatReply> {
+    const beat = decodeBeat(raw);
+    return this.#submit((core, now) => core.receivedBeat(beat, now));
+  }
+
+  /** Tells this peer's own view of itself; `id` is returned as it is. */
+  async getPeer(id?: number): Promise<PeerReply> {
+    const peer = await this.#submit((core, now) => core.getPeer(now));
+    return id === undefined ? peer : { ...peer, id };
+  }
+
+  /** Tells whom this peer takes for the leader. */
+  async getLeader(): Promise<LeaderReply> {
+    return this.#submit((core, now) => ({ leader: knownLeader(core, now) }));
+  }
+
+  /** Tells how this peer sees itself and the cluster. */
+  async getState(): Promise<StateReply> {
+    return this.#submit((core, now) => ({
+      ip: core.peers.self.ip,
+      state: core.peers.self.state,
+      term: core.peers.self.term,
+      leader: knownLeader(core, now)?.ip ?? null,
+      isLeader: core.isLeader(now),
+      rejoining: core.rejoining,
+      peers: core.peers.allPeers().map((peer) => peer.snapshot()),
+    }));
+  }
+
+  async #answer(request: RaftRequest): Promise<RaftReply> {
+    switch (request.type) {
+      case 'vote':
+        return this.#submit((core, now) => core.receivedVote(request, now));
+      case 'beat':
+        return this.#submit((core, now) => core.receivedBeat(request, now));
+      case 'transfer':
+        return this.#submit((core, now) => core.receivedTransfer(request, now));
+      case 'peer':
+        return this.getPeer(request.id);
+      case 'leader':
+        return this.getLeader();
+      case 'state':
+        return this.getState();
+    }
+  }
+}
+
+/** The leader that this peer knows of at `now`; itself only while it leads. */
+function knownLeader(core: RaftCore, now: number): PeerSnapshot | null {
+  const { leader, self } = core.peers;
+  return leader?.ip === self.ip && !core.isLeader(now) ? null : leader;
+}
+
+function errorReply(error: unknown): ErrorReply {
+  if (!(error instanceof RaftError)) return { code: 'INTERNAL', message: String(error) };
+  const { code, message, term } = error;
+  return term === undefined ? { code, message } : { code, message, term };
+}

@@ -1,0 +1,255 @@
+import createDebug from 'debug';
+import type { RaftCore } from '../core/core.js';
+import { RaftError } from '../core/errors.js';
+import type { RaftEvents } from '../core/events.js';
+import type { RaftRequest } from '../core/messages.js';
+import type { Output, StoredState } from '../core/outputs.js';
+import { HostTime } from './clock.js';
+import { decodeBeatReply, decodePeerReply, decodeVoteReply } from './decode.js';
+import type { ResolvedOptions } from './options.js';
+import { Requests } from './requests.js';
+
+const debug = createDebug('raftbeat:node');
+
+/** The most inputs that may wait while a save is under way. */
+const MAX_MAIL = 1_000;
+/** Timers of the platform cannot wait longer. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/** What a driver tells its node. */
+export interface DriverHooks {
+  /** An event of the core, when all that it depends on is done. */
+  readonly emit: <Name extends keyof RaftEvents>(name: Name, event: Parameters<RaftEvents[Name]>[0]) => void;
+  /** Leadership may have ended: called at once, before anything is saved or sent. */
+  readonly leadershipMayBeOver: () => void;
+  /** The driver can not go on: a save failed, or an assertion did. It takes no more input. */
+  readonly failed: (error: RaftError) => void;
+}
+
+interface Mail {
+  readonly handle: (now: number) => unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Carries one run of a core, from its start to its stop: one mailbox; mail -> core -> save -> send -> reply -> emit.
+ *
+ * Inputs are handled one at a time, and messages before the alarm when both wait: a process that was stopped must read
+ * its mail before it believes its alarm.
+ */
+export class Driver {
+  readonly #core: RaftCore;
+  readonly #options: ResolvedOptions;
+  readonly #hooks: DriverHooks;
+  readonly #time: HostTime;
+  readonly #requests: Requests;
+  readonly #mailbox: Mail[] = [];
+  readonly #events: (() => void)[] = [];
+  #isRunning = true;
+  #isDraining = false;
+  #alarmRang = false;
+  #alarmAt = Number.POSITIVE_INFINITY;
+  #cancelAlarm: () => void = () => {};
+  #transfer: Promise<RaftError | null> = Promise.resolve(null);
+
+  constructor(core: RaftCore, options: ResolvedOptions, hooks: DriverHooks) {
+    this.#core = core;
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#time = new HostTime(options.clock);
+    this.#requests = new Requests(options.transport, options.clock, core.timing.leaderTimeoutMs / 2);
+    for (const name of ['stateChange', 'leaderLost', 'leaderElectFinished', 'makeLeader', 'error'] as const) {
+      core.peers.on(name, (event: unknown) => this.#events.push(() => hooks.emit(name, event as never)));
+    }
+    core.peers.on('leaderLost', () => hooks.leadershipMayBeOver());
+  }
+
+  /** Takes the first look at the clock. */
+  start(): void {
+    this.#setAlarm();
+  }
+
+  /** Whether the core leads now, by a fresh look at the clock. */
+  isLeader(): boolean {
+    return this.#isRunning && this.#core.isLeader(this.#now());
+  }
+
+  /**
+   * Hands an input to the core in its turn; resolves with its result when all that it depends on is done.
+   *
+   * @throws RaftError `NOT_RUNNING`, `BUSY`, `STORE_FAILED`, or what the input throws
+   */
+  submit<T>(input: (core: RaftCore, now: number) => T): Promise<T> {
+    if (!this.#isRunning) return Promise.reject(notRunning());
+    if (this.#mailbox.length >= MAX_MAIL)
+      return Promise.reject(new RaftError('BUSY', 'too many requests wait'));
+    return new Promise<T>((resolve, reject) => {
+      const handle = (now: number): T => input(this.#core, now);
+      this.#mailbox.push({ handle, resolve: resolve as (result: unknown) => void, reject });
+      void this.#drain();
+    });
+  }
+
+  /**
+   * Gives up leadership; resolves with the ip of the peer that took the order to take over.
+   *
+   * @throws what `RaftCore.resign` throws, or why the order failed: leadership is given up all the same
+   */
+  async resign(to?: string): Promise<string> {
+    const target = await this.submit((core, now) => core.resign(now, to));
+    const error = await this.#transfer;
+    if (error !== null) throw error;
+    return target;
+  }
+
+  /** Takes no more input, and ends what is open. */
+  stop(): void {
+    this.#isRunning = false;
+    this.#cancelAlarm();
+    for (const mail of this.#mailbox.splice(0)) mail.reject(notRunning());
+    this.#requests.abortAll(notRunning());
+  }
+
+  #now(): number {
+    return this.#time.now((ms) => this.#core.wallClockGained(ms));
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    for (let mail = this.#nextMail(); mail !== null; mail = this.#nextMail()) await this.#handle(mail);
+    this.#isDraining = false;
+    this.#setAlarm();
+  }
+
+  #nextMail(): Mail | null {
+    if (!this.#isRunning) return null;
+    const mail = this.#mailbox.shift();
+    if (mail !== undefined) return mail;
+    if (!this.#alarmRang) return null;
+    this.#alarmRang = false;
+    return { handle: (now) => this.#core.tick(now), resolve: () => {}, reject: () => {} };
+  }
+
+  async #handle(mail: Mail): Promise<void> {
+    try {
+      const answer = this.#answer(mail);
+      for (let outputs = this.#core.takeOutputs(); outputs.length > 0; outputs = this.#core.takeOutputs()) {
+        await this.#carryOut(outputs);
+      }
+      if (this.#isRunning) answer();
+      else mail.reject(notRunning());
+    } catch (cause) {
+      mail.reject(cause);
+      this.#fail(cause);
+    }
+    for (const emit of this.#events.splice(0)) emit();
+  }
+
+  /** Gives the mail to the core, and returns how to answer it; throws when the core itself is at fault. */
+  #answer(mail: Mail): () => void {
+    try {
+      const result = mail.handle(this.#now());
+      return () => mail.resolve(result);
+    } catch (error) {
+      if (!(error instanceof RaftError) || error.code === 'INTERNAL') throw error;
+      return () => mail.reject(error);
+    }
+  }
+
+  async #carryOut(outputs: readonly Output[]): Promise<void> {
+    for (const output of outputs) {
+      if (!this.#isRunning) return;
+      if (output.type === 'save') await this.#save(output.state);
+      else if (output.type === 'fetchPeer') this.#fetch(output.from, output.id);
+      else for (const to of output.to) this.#send(to, output.request);
+    }
+  }
+
+  async #save(state: StoredState): Promise<void> {
+    try {
+      await this.#options.store.save(state);
+    } catch (cause) {
+      throw cause instanceof RaftError
+        ? cause
+        : new RaftError('STORE_FAILED', `the store could not save: ${String(cause)}`, { cause });
+    }
+    this.#core.saved(state, this.#now());
+  }
+
+  #fetch(from: string, id: number | undefined): void {
+    this.#send(from, id === undefined ? { type: 'peer' } : { type: 'peer', id });
+  }
+
+  #send(to: string, request: RaftRequest): void {
+    const outcome = this.#exchange(to, request);
+    if (request.type === 'transfer') this.#transfer = outcome;
+  }
+
+  /** Asks `to` and tells the core the outcome; never rejects. */
+  async #exchange(to: string, request: RaftRequest): Promise<RaftError | null> {
+    try {
+      const input = receive(to, request, await this.#requests.ask(to, request));
+      await this.submit(input);
+      return null;
+    } catch (cause) {
+      const error = cause instanceof RaftError ? cause : new RaftError('INTERNAL', String(cause), { cause });
+      debug('%s to %s failed: %s %s', request.type, to, error.code, error.message);
+      await this.submit((core, now) => core.requestFailed(to, request, error, now)).catch(() => {});
+      return error;
+    }
+  }
+
+  #fail(cause: unknown): void {
+    const error =
+      cause instanceof RaftError ? cause : new RaftError('INTERNAL', `a bug: ${String(cause)}`, { cause });
+    debug('stopped: %s %s', error.code, error.message);
+    this.stop();
+    this.#hooks.failed(error);
+  }
+
+  /** An alarm that is set already and rings earlier is left: it costs less to look at the clock once more. */
+  #setAlarm(): void {
+    if (!this.#isRunning) return;
+    const due = this.#core.nextDeadline();
+    if (due >= this.#alarmAt || due === Number.POSITIVE_INFINITY) return;
+    this.#cancelAlarm();
+    this.#alarmAt = due;
+    const waitMs = Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(due - this.#now())));
+    this.#cancelAlarm = this.#options.clock.setTimer(() => this.#ring(), waitMs);
+  }
+
+  /** A wake-up is only a reason to look at the clock; the tick waits for the mail that is already there. */
+  #ring(): void {
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#hooks.leadershipMayBeOver();
+    this.#options.clock.afterMail(() => {
+      if (!this.#isRunning) return;
+      this.#alarmRang = true;
+      void this.#drain();
+    });
+  }
+}
+
+/** Which input of the core takes the answer of `from` to `request`; throws what the answer is, if it is a refusal. */
+function receive(from: string, request: RaftRequest, raw: unknown): (core: RaftCore, now: number) => void {
+  switch (request.type) {
+    case 'vote': {
+      const reply = decodeVoteReply(raw);
+      return (core, now) => core.receivedVoteReply(from, reply, now);
+    }
+    case 'beat': {
+      const reply = decodeBeatReply(raw);
+      return (core, now) => core.receivedBeatReply(from, reply, now);
+    }
+    default: {
+      const reply = decodePeerReply(raw);
+      return (core, now) => core.receivedPeer(from, reply, now);
+    }
+  }
+}
+
+function notRunning(): RaftError {
+  return new RaftError('NOT_RUNNING', 'this node is not running');
+}

@@ -1,0 +1,307 @@
+import createDebug from 'debug';
+import { RaftCore } from '../core/core.js';
+import { Emitter } from '../core/emitter.js';
+import { RaftError } from '../core/errors.js';
+import type { MakeLeaderEvent, RaftEvents } from '../core/events.js';
+import type { PeerSnapshot, PeerState } from '../core/peer.js';
+import { RaftPeerSet } from '../core/peer-set.js';
+import { RaftController } from './controller.js';
+import { Driver } from './driver.js';
+import { Leadership, Waiters } from './leadership.js';
+import { type RaftNodeOptions, type ResolvedOptions, resolveOptions } from './options.js';
+
+const debug = createDebug('raftbeat:node');
+
+/** Something that an operator should know, and that harms nothing yet. */
+export interface RaftWarning {
+  /** `EMPTY_STORE`: a durable store was found empty. `NACOS_RULES`: the cluster has the original's guarantees only. */
+  readonly code: 'EMPTY_STORE' | 'NACOS_RULES';
+  readonly message: string;
+}
+
+/** Event names of a `RaftNode`, and what their listeners get; see `RaftEvents` for the order. */
+export interface RaftNodeEvents extends RaftEvents {
+  warning: (warning: RaftWarning) => void;
+}
+
+/** What the function of `whileLeader` gets. */
+export interface LeaderContext {
+  /** Aborted the moment this peer leads no longer. */
+  readonly signal: AbortSignal;
+  /** The term of this leadership; hand it to whatever you write to. It never decreases. */
+  readonly fencingToken: number;
+}
+
+/** Lets a caller stop waiting. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * One peer of a cluster, inside your service.
+ *
+ * Exactly one peer at a time leads: `isLeader()` is never true in two processes at once, given clocks whose rates differ
+ * from real time by less than `clockDrift` (protocol, section 3, lease).
+ */
+export class RaftNode extends Emitter<RaftNodeEvents> {
+  readonly #options: ResolvedOptions;
+  readonly #leadership = new Waiters<Leadership>();
+  readonly #leader = new Waiters<PeerSnapshot>();
+  #peers: RaftPeerSet;
+  #driver: Driver | null = null;
+  #current: Leadership | null = null;
+  #knownLeader: PeerSnapshot | null = null;
+  #starting: Promise<void> | null = null;
+  #stopping: Promise<void> | null = null;
+
+  /** @throws RaftError `BAD_OPTION` naming the option, what was expected and what came */
+  constructor(options: RaftNodeOptions) {
+    super();
+    this.#options = resolveOptions(options);
+    this.#peers = this.#newPeers();
+  }
+
+  /** This peer's ip. */
+  get ip(): string {
+    return this.#options.ip;
+  }
+
+  /** This peer's state. LEADER alone does not mean that it may act as one: ask `isLeader()`. */
+  get state(): PeerState {
+    return this.#peers.self.state;
+  }
+
+  /** This peer's term. */
+  get term(): number {
+    return this.#peers.self.term;
+  }
+
+  /** The leader that was announced last, or null when it is lost. */
+  get leader(): PeerSnapshot | null {
+    return this.#knownLeader?.ip === this.ip && !this.isLeader() ? null : this.#knownLeader;
+  }
+
+  /** All members, as this peer last heard of them. */
+  get peers(): readonly PeerSnapshot[] {
+    return this.#peers.allPeers().map((peer) => peer.snapshot());
+  }
+
+  /** The term of this peer's leadership while it leads, else null. Terms of leaders never repeat and never decrease. */
+  get fencingToken(): number | null {
+    return this.isLeader() ? this.term : null;
+  }
+
+  /**
+   * Whether this peer leads, computed from the clock at the call: a process that was stopped is told false at its first
+   * question. Cheap; ask it before each step that only a leader may do.
+   */
+  isLeader(): boolean {
+    return this.#driver?.isLeader() ?? false;
+  }
+
+  /**
+   * Opens the store, serves requests, and takes part. Safe to call again while it runs.
+   *
+   * @throws RaftError of the store or the transport; everything is closed again then
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = null;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  /**
+   * Hands over leadership if this peer leads, ends `whileLeader` and `waitForLeader`, and closes everything. Safe to call
+   * again, and before the start; the node can be started again.
+   *
+   * @throws the first error of the transport or the store; both are closed all the same
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop().finally(() => {
+      this.#stopping = null;
+      this.#starting = null;
+    });
+    return this.#stopping;
+  }
+
+  /** Stops the node at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /**
+   * Resolves with the leader, as soon as one is known.
+   *
+   * @throws RaftError `ABORTED` by the signal, `NOT_RUNNING` when the node is stopped meanwhile
+   */
+  async waitForLeader({ signal }: WaitOptions = {}): Promise<PeerSnapshot> {
+    return this.leader ?? this.#leader.next(signal);
+  }
+
+  /**
+   * Gives up leadership and orders another voter to take over: `to`, or the one that heard of this peer last.
+   *
+   * @returns the ip of the peer that took the order; it leads about two round trips later
+   * @throws RaftError `NOT_LEADER`, `BAD_TARGET` (oneself, an unknown peer, an observer, one of priority 0, a cluster of
+   * one), `UNSUPPORTED` (rules of Nacos), `NOT_RUNNING`: nothing changed; any other code: the order failed, leadership
+   * is given up, and another peer is elected after the timeout
+   */
+  async resign(to?: string): Promise<string> {
+    if (this.#driver === null) throw notRunning();
+    return this.#driver.resign(to);
+  }
+
+  /**
+   * Runs `job` whenever this peer leads, once for each leadership and never twice at a time; its signal is aborted the
+   * moment the lease is gone. Resolves when the node is stopped, or by `signal`.
+   *
+   * @throws what `job` throws while it leads; what it throws later is reported by an `error` event, unless it is the
+   * reason of the signal
+   */
+  async whileLeader(job: (context: LeaderContext) => unknown, { signal }: WaitOptions = {}): Promise<void> {
+    for (;;) {
+      const leadership = await this.#nextLeadership(signal);
+      if (leadership === null) return;
+      const over = signal === undefined ? leadership.signal : AbortSignal.any([leadership.signal, signal]);
+      await this.#run(job, { signal: over, fencingToken: leadership.fencingToken });
+      await untilAborted(over);
+    }
+  }
+
+  async #run(job: (context: LeaderContext) => unknown, context: LeaderContext): Promise<void> {
+    const { signal } = context;
+    try {
+      await job(context);
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+      if (cause !== signal.reason && !isAbortError(cause)) this.emit('error', jobFailed(cause));
+    }
+  }
+
+  async #nextLeadership(signal: AbortSignal | undefined): Promise<Leadership | null> {
+    if (signal?.aborted === true) return null;
+    if (this.#current !== null && this.isLeader()) return this.#current;
+    return this.#leadership.next(signal).catch(() => null);
+  }
+
+  async #start(): Promise<void> {
+    await this.#stopping;
+    const { ip, store, transport, rules, timing, random, bootstrap, rejoin } = this.#options;
+    const stored = await store.open(ip);
+    try {
+      this.#peers = this.#newPeers();
+      const core = new RaftCore({ peers: this.#peers, random, timing, stored, bootstrap, rejoin });
+      const driver = new Driver(core, this.#options, {
+        emit: (name, event) => this.#tell(name, event),
+        leadershipMayBeOver: () => this.#checkLeadership(),
+        failed: (error) => this.#failed(error),
+      });
+      const controller = new RaftController((input) => driver.submit(input));
+      await transport.start(ip, (request, from) => {
+        debug('request from %s', from);
+        return controller.receive(request);
+      });
+      this.#driver = driver;
+      driver.start();
+    } catch (error) {
+      await this.#close().catch(() => {});
+      throw error;
+    }
+    if (stored === null && store.durable)
+      this.#warn('EMPTY_STORE', `the store of ${ip} is empty: new, or lost`);
+    if (rules === 'nacos')
+      this.#warn('NACOS_RULES', 'two leaders are possible for minutes, as in the original');
+  }
+
+  async #stop(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    if (this.isLeader()) await this.#driver?.resign().catch(() => {});
+    await this.#shutDown();
+  }
+
+  /** Ends everything at once, without handing over. */
+  async #shutDown(): Promise<void> {
+    this.#driver?.stop();
+    this.#driver = null;
+    this.#knownLeader = null;
+    this.#checkLeadership();
+    this.#leadership.rejectAll(notRunning());
+    this.#leader.rejectAll(notRunning());
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const { transport, store } = this.#options;
+    const closed = await Promise.allSettled([attempt(() => transport.stop()), attempt(() => store.close())]);
+    for (const result of closed) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** A save failed, or an assertion did: a peer that may have forgotten takes part no longer (D4). */
+  #failed(error: RaftError): void {
+    this.#stopping ??= this.#shutDown()
+      .catch((cause: unknown) => debug('while closing: %s', cause))
+      .finally(() => {
+        this.#stopping = null;
+        this.#starting = null;
+      });
+    this.emit('error', error);
+  }
+
+  #tell<Name extends keyof RaftEvents>(name: Name, event: Parameters<RaftEvents[Name]>[0]): void {
+    if (name === 'leaderLost') this.#knownLeader = null;
+    if (name === 'makeLeader') this.#leaderKnown(event as MakeLeaderEvent);
+    (this.emit as (name: Name, event: unknown) => boolean).call(this, name, event);
+  }
+
+  #leaderKnown({ leader, term }: MakeLeaderEvent): void {
+    this.#knownLeader = leader;
+    if (leader.ip === this.ip && this.isLeader()) {
+      this.#current = new Leadership(term);
+      this.#leadership.resolveAll(this.#current);
+    }
+    this.#leader.resolveAll(leader);
+  }
+
+  #checkLeadership(): void {
+    if (this.#current === null || this.isLeader()) return;
+    this.#current.end();
+    this.#current = null;
+  }
+
+  #warn(code: RaftWarning['code'], message: string): void {
+    debug('warning: %s %s', code, message);
+    this.emit('warning', { code, message });
+  }
+
+  #newPeers(): RaftPeerSet {
+    const { ip, members, rules } = this.#options;
+    return new RaftPeerSet({ local: ip, members, rules });
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** A stop that throws at once must not keep the others from being closed. */
+async function attempt(stop: () => Promise<void>): Promise<void> {
+  await stop();
+}
+
+function isAbortError(cause: unknown): boolean {
+  return cause instanceof Error && cause.name === 'AbortError';
+}
+
+function jobFailed(cause: unknown): RaftError {
+  const message = `the function of whileLeader failed after its leadership: ${String(cause)}`;
+  return new RaftError('LISTENER_FAILED', message, { cause });
+}
+
+function notRunning(): RaftError {
+  return new RaftError('NOT_RUNNING', 'this node is not running');
+}

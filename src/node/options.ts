@@ -1,0 +1,152 @@
+import { RaftError } from '../core/errors.js';
+import type { Member } from '../core/peer-set.js';
+import { RULES, type RulesName } from '../core/rules.js';
+import { resolveTiming, type Timing } from '../core/timing.js';
+import { MemoryStore } from '../stores/memory.js';
+import type { RaftStore } from '../stores/store.js';
+import type { Transport } from '../transports/transport.js';
+import { type Clock, systemClock } from './clock.js';
+
+/** Times that fit together, by name. */
+export type PresetName = 'lan' | 'wan' | 'nacos';
+
+/** Options of a `RaftNode`; the times of `Timing` may be given one by one, beside or without a preset. */
+export interface RaftNodeOptions extends Partial<Timing> {
+  /** The identity of this peer, `host:port`, or any other name that the transport knows. */
+  readonly ip: string;
+  /** All members, this peer among them; the same on each of them. @default this peer alone */
+  readonly members?: readonly (string | Member)[];
+  /** How peers reach each other. Needed for more than one member. */
+  readonly transport?: Transport;
+  /** Where this peer keeps what it must not forget. @default a new MemoryStore, which forgets it with the process */
+  readonly store?: RaftStore;
+  /** `lan`: L = 500 ms. `wan`: L = 5 s. `nacos`: the original's times (L = 15 s) and rules. @default 'lan' */
+  readonly preset?: PresetName;
+  /** Whose rules hold (section 5). @default 'raftbeat', or 'nacos' with that preset */
+  readonly rules?: RulesName;
+  /** The operator's word that this is a new cluster: a majority of empty peers may begin. @default false */
+  readonly bootstrap?: boolean;
+  /** Whom a peer with an empty store waits for: enough others, or all. @default 'majority' */
+  readonly rejoin?: 'majority' | 'strict';
+  /** Time and timers. @default the host's */
+  readonly clock?: Clock;
+  /** Draws from [0, 1). @default Math.random */
+  readonly random?: () => number;
+}
+
+/** The options with all defaults in place. */
+export interface ResolvedOptions {
+  readonly ip: string;
+  readonly members: readonly (string | Member)[];
+  readonly transport: Transport;
+  readonly store: RaftStore;
+  readonly rules: RulesName;
+  readonly timing: Timing;
+  readonly bootstrap: boolean;
+  readonly rejoin: 'majority' | 'strict';
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+const PRESETS: Readonly<Record<PresetName, Partial<Timing>>> = {
+  lan: { leaderTimeoutMs: 500 },
+  wan: { leaderTimeoutMs: 5_000 },
+  nacos: { leaderTimeoutMs: 15_000, heartbeatMs: 5_000, randomMs: 5_000 },
+};
+
+const TIMING_KEYS = [
+  'heartbeatMs',
+  'leaderTimeoutMs',
+  'randomMs',
+  'staggerMs',
+  'requestTimeoutMs',
+  'clockDrift',
+] as const satisfies readonly (keyof Timing)[];
+
+const KEYS: ReadonlySet<string> = new Set<keyof RaftNodeOptions>([
+  ...TIMING_KEYS,
+  'ip',
+  'members',
+  'transport',
+  'store',
+  'preset',
+  'rules',
+  'bootstrap',
+  'rejoin',
+  'clock',
+  'random',
+]);
+
+/**
+ * Fills in the defaults and checks everything that can be checked before the start.
+ *
+ * @throws RaftError `BAD_OPTION` naming the option, what was expected and what came
+ */
+export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
+  check('options', typeof options === 'object' && options !== null, 'an object', options);
+  for (const key of Object.keys(options)) {
+    if (!KEYS.has(key))
+      throw new RaftError('BAD_OPTION', `there is no option ${key}; there are ${[...KEYS]}`);
+  }
+  const { ip, preset = 'lan', bootstrap = false, rejoin = 'majority' } = options;
+  const { members = [ip], clock = systemClock, random = Math.random, store = new MemoryStore() } = options;
+  check('preset', Object.hasOwn(PRESETS, preset), `one of ${Object.keys(PRESETS)}`, preset);
+  const rules = options.rules ?? (preset === 'nacos' ? 'nacos' : 'raftbeat');
+  check('rules', Object.hasOwn(RULES, rules), `one of ${Object.keys(RULES)}`, rules);
+  check('bootstrap', typeof bootstrap === 'boolean', 'true or false', bootstrap);
+  check('rejoin', rejoin === 'majority' || rejoin === 'strict', `'majority' or 'strict'`, rejoin);
+  check('random', typeof random === 'function', 'a function', random);
+  check('clock', hasMethods(clock, 'now', 'wallNow', 'setTimer', 'afterMail'), 'a Clock', clock);
+  check('store', hasMethods(store, 'open', 'save', 'close'), 'a RaftStore', store);
+  checkMembers(ip, members);
+  const transport = resolveTransport(options.transport, members);
+  const timing = resolveTiming({ ...PRESETS[preset], ...givenTiming(options) });
+  return { ip, members, transport, store, rules, timing, bootstrap, rejoin, clock, random };
+}
+
+function checkMembers(ip: string, members: readonly (string | Member)[]): void {
+  check('members', Array.isArray(members), 'an array of ips', members);
+  const own = members.find((member) => (typeof member === 'string' ? member : member?.ip) === ip);
+  check('members', own !== undefined, `to contain this peer, ${ip}`, members);
+  const anyVoter = members.some((member) => typeof member === 'string' || member.observer !== true);
+  check('members', anyVoter, 'to contain at least one who votes', members);
+}
+
+function resolveTransport(transport: Transport | undefined, members: readonly unknown[]): Transport {
+  if (transport === undefined) {
+    check('transport', members.length === 1, 'given: there are other members', transport);
+    return NO_TRANSPORT;
+  }
+  check('transport', hasMethods(transport, 'start', 'request', 'stop'), 'a Transport', transport);
+  return transport;
+}
+
+/** An option that is given as undefined counts as not given. */
+function givenTiming(options: RaftNodeOptions): Partial<Timing> {
+  return Object.fromEntries(
+    TIMING_KEYS.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
+  );
+}
+
+/** A cluster of one has nobody to talk to. */
+const NO_TRANSPORT: Transport = {
+  start: async () => {},
+  request: async (to) => {
+    throw new RaftError('UNREACHABLE', `a cluster of one reaches nobody, not ${to}`, { ip: to });
+  },
+  stop: async () => {},
+};
+
+function hasMethods(value: unknown, ...names: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+}
+
+function check(name: string, holds: boolean, expected: string, came: unknown): void {
+  if (!holds) throw new RaftError('BAD_OPTION', `${name} must be ${expected}, not ${describe(came)}`);
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  return JSON.stringify(value) ?? String(value);
+}

@@ -1,0 +1,33 @@
+import type { RaftReply, RaftRequest } from '../core/messages.js';
+
+/** Handles one inbound request. Never rejects: a refusal is an `ErrorReply`. Checks everything that it is given. */
+export type Receive = (request: unknown, from: string) => Promise<RaftReply>;
+
+/** Options of one outbound request. */
+export interface RequestOptions {
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Carries requests between peers: the least that can work. Requests and replies are plain JSON objects; a transport
+ * need not look into them, and may lose, delay, repeat and reorder them. What it returns is checked by the caller.
+ */
+export interface Transport {
+  /**
+   * Starts to serve requests to `local`; each goes to `receive`, with a name for its sender that is used in logs only.
+   *
+   * @throws when the address cannot be served
+   */
+  start(local: string, receive: Receive): Promise<void>;
+
+  /**
+   * Asks the peer `to`, and resolves with what it answered, be it a refusal.
+   *
+   * @throws when there is no answer: the peer cannot be reached, or `signal` was aborted
+   */
+  request(to: string, request: RaftRequest, options: RequestOptions): Promise<unknown>;
+
+  /** Stops serving and lets go of all connections; resolved when nothing is left. Safe to call more than once. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,157 @@
+import { describe, expect, test } from 'vitest';
+import { A, B, C, Cluster, D, E, type Host, L, peer, TIMING } from './cluster.js';
+import { beat, candidate, leaderOf, one, refusal } from './support.js';
+
+describe('empty store', () => {
+  test('a peer that has not recovered takes part in nothing', () => {
+    const host = one({}, null);
+    const calls = [
+      () => host.core.receivedVote({ peer: candidate(B, 9) }, 5 * L),
+      () => host.core.receivedVote({ peer: candidate(B, 9), preVote: true, round: 1 }, 5 * L),
+      () => host.core.receivedBeat(beat(B, 9), 5 * L),
+      () => host.core.receivedTransfer({ peer: leaderOf(B, 0) }, 5 * L),
+    ];
+    for (const call of calls) expect(refusal(call).code).toBe('REJOINING');
+    host.core.receivedPeer(B, peer(B, { term: 9 }), 5 * L);
+    expect(host.self).toMatchObject({ term: 0, voteFor: null, state: 'FOLLOWER' });
+    expect(host.core.takeOutputs().every((output) => output.type === 'fetchPeer')).toBe(true);
+    expect(host.core.getPeer(5 * L).empty).toBe(true);
+  });
+
+  /** The id that an empty peer asks with. */
+  function idOf(host: Host): number {
+    const asked = host.core.takeOutputs().find((output) => output.type === 'fetchPeer');
+    if (asked?.type !== 'fetchPeer' || asked.id === undefined) throw new Error('it does not ask');
+    return asked.id;
+  }
+  const five = [A, B, C, D, E];
+
+  test('it recovers after the start wait when n - majority + 1 others with non-empty stores have answered', () => {
+    const host = one({}, null, five);
+    const id = idOf(host);
+    host.core.receivedPeer(B, { ...peer(B, { term: 7 }), id, empty: false }, 1);
+    host.core.receivedPeer(C, { ...peer(C, { term: 4 }), id, empty: false }, 1);
+    host.core.receivedPeer(E, { ...peer(E, { term: 9 }), id, empty: true }, 1);
+    host.core.tick(L);
+    expect(host.core.rejoining).toBe(true);
+    host.core.receivedPeer(D, { ...peer(D, { term: 6 }), id, empty: false }, L);
+    expect(host.core.rejoining).toBe(false);
+    expect(host.core.takeOutputs()).toContainEqual({
+      type: 'save',
+      state: { term: 9, voteFor: A, promisedMs: 0 },
+    });
+    expect(host.core.receivedVote({ peer: candidate(B, 9) }, L)).toMatchObject({ granted: false });
+    expect(host.core.receivedVote({ peer: candidate(B, 10) }, L)).toMatchObject({ granted: true });
+  });
+
+  test('it does not recover before the start wait is over', () => {
+    const host = one({}, null);
+    const id = idOf(host);
+    for (const ip of [B, C]) host.core.receivedPeer(ip, { ...peer(ip, { term: 7 }), id, empty: false }, 1);
+    host.core.tick(L - 1);
+    expect(host.core.rejoining).toBe(true);
+    expect(host.core.nextDeadline()).toBeLessThanOrEqual(L);
+    host.core.tick(L);
+    expect(host.core.rejoining).toBe(false);
+  });
+
+  test('the word of a plain majority is not enough, nor an answer to an earlier process, nor an observer’s', () => {
+    const host = one({}, null, [...five, { ip: 'f:1', observer: true }]);
+    const id = idOf(host);
+    for (const ip of [B, C]) host.core.receivedPeer(ip, { ...peer(ip), id, empty: false }, 1);
+    host.core.receivedPeer(D, { ...peer(D), id: id + 1, empty: false }, 1);
+    host.core.receivedPeer(E, { ...peer(E), empty: false }, 1);
+    host.core.receivedPeer('f:1', { ...peer('f:1'), id, empty: false }, 1);
+    host.core.tick(2 * L);
+    expect(host.core.rejoining).toBe(true);
+  });
+
+  test('all others, empty or not, are enough', () => {
+    const host = one({}, null, five);
+    const id = idOf(host);
+    for (const ip of [B, C, D]) host.core.receivedPeer(ip, { ...peer(ip), id, empty: true }, 1);
+    host.core.tick(L);
+    expect(host.core.rejoining).toBe(true);
+    host.core.receivedPeer(E, { ...peer(E, { term: 3 }), id, empty: false }, L);
+    expect(host.self.term).toBe(3);
+    expect(host.core.rejoining).toBe(false);
+  });
+
+  test('with rejoin strict it waits for all others', () => {
+    const host = one({ rejoin: 'strict' }, null, five);
+    const id = idOf(host);
+    for (const ip of [B, C, D]) host.core.receivedPeer(ip, { ...peer(ip), id, empty: false }, 1);
+    host.core.tick(L);
+    expect(host.core.rejoining).toBe(true);
+    host.core.receivedPeer(E, { ...peer(E), id, empty: false }, L);
+    expect(host.core.rejoining).toBe(false);
+  });
+
+  test('with bootstrap a majority of empty peers may begin, and only of a new cluster', () => {
+    for (const [term, empty, begins] of [
+      [0, true, true],
+      [0, false, true],
+      [1, false, false],
+    ] as const) {
+      const host = one({ bootstrap: true }, null, five);
+      const id = idOf(host);
+      host.core.receivedPeer(B, { ...peer(B), id, empty: true }, 1);
+      host.core.tick(L);
+      expect(host.core.rejoining).toBe(true);
+      host.core.receivedPeer(C, { ...peer(C, { term }), id, empty }, L);
+      expect(host.core.rejoining).toBe(!begins);
+    }
+  });
+
+  test('a new cluster begins when all are up; with bootstrap, when a majority is', () => {
+    const waiting = new Cluster(five, {}, null);
+    for (const ip of [D, E]) waiting.kill(ip);
+    waiting.run(10 * L);
+    expect(waiting.leaders).toEqual([]);
+    for (const ip of [D, E]) waiting.start(ip, null);
+    waiting.elect();
+    const told = new Cluster(five, { bootstrap: true }, null);
+    for (const ip of [D, E]) told.kill(ip);
+    told.elect();
+    for (const ip of [D, E]) told.start(ip, null);
+    told.run(5 * L);
+    expect(told.ips.map((ip) => told.core(ip).rejoining)).toEqual([false, false, false, false, false]);
+  });
+
+  test('a wiped peer of a running cluster recovers its term, disturbs nobody, and follows', () => {
+    const cluster = new Cluster([A, B, C]);
+    const leader = cluster.elect();
+    cluster.run(L);
+    const wiped = cluster.ips.find((ip) => ip !== leader) as string;
+    cluster.kill(wiped);
+    cluster.start(wiped, null);
+    cluster.run(3 * L);
+    expect(cluster.leaders).toEqual([leader]);
+    expect(cluster.host(wiped)).toMatchObject({ leader, disk: { term: 1, voteFor: wiped } });
+  });
+
+  test('an empty cluster of one begins at once', () => {
+    const cluster = new Cluster([A], {}, null);
+    cluster.run(0);
+    expect(cluster.leaders).toEqual([A]);
+  });
+
+  test('it asks those again that have not told of a store that holds something', () => {
+    const host = one({}, null);
+    const id = idOf(host);
+    host.core.receivedPeer(B, { ...peer(B), id, empty: false }, 1);
+    host.core.receivedPeer(C, { ...peer(C), id, empty: true }, 1);
+    host.core.tick(TIMING.requestTimeoutMs);
+    expect(host.core.takeOutputs()).toEqual([{ type: 'fetchPeer', from: C, id }]);
+  });
+
+  test('an overtaken answer does not replace a newer one', () => {
+    const host = one({}, null);
+    const id = idOf(host);
+    host.core.receivedPeer(B, { ...peer(B, { term: 7 }), id, empty: false }, 1);
+    host.core.receivedPeer(B, { ...peer(B, { term: 3 }), id, empty: true }, 2);
+    host.core.receivedPeer(C, { ...peer(C, { term: 2 }), id, empty: false }, 2);
+    host.core.tick(L);
+    expect(host.self.term).toBe(7);
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { A, B, C, IN_USE, L, peer, TIMING } from './cluster.js';
+import { beat, candidate, one, refusal, requests } from './support.js';
+
+describe('the rules of Nacos', () => {
+  const nacos = { rules: 'nacos', random: () => 0.5 } as const;
+
+  test('neither lease nor promise nor pre-vote: the state says who leads, and makeLeader comes at the win', () => {
+    const host = one(nacos);
+    host.core.tick(0.5 * L);
+    expect(requests(host)).toMatchObject([{ type: 'vote', peer: { term: 6, state: 'CANDIDATE' } }]);
+    host.core.saved({ ...IN_USE, term: 6, voteFor: A }, 0.5 * L);
+    host.core.receivedVoteReply(B, { ...peer(B, { term: 6, voteFor: A }), granted: true }, 0.5 * L);
+    expect(host.core.isLeader(0.5 * L)).toBe(true);
+    expect(host.events).toEqual(['leaderElectFinished 6', 'makeLeader a:1 6']);
+    host.core.tick(100 * L);
+    expect(host.core.isLeader(100 * L)).toBe(true);
+  });
+
+  test('the election due is L + random [0, R) after a beat', () => {
+    const host = one(nacos);
+    host.core.receivedBeat(beat(B, 5), 10);
+    expect(host.core.nextDeadline()).toBe(10 + L + 0.5 * TIMING.randomMs);
+  });
+
+  test('a beat does not raise the term, and rewrites the vote of a candidate', () => {
+    const host = one(nacos);
+    host.core.receivedBeat(beat(B, 9), 1);
+    expect(host.self).toMatchObject({ term: 5, voteFor: null });
+    host.core.tick(2 * L);
+    expect(host.self).toMatchObject({ state: 'CANDIDATE', term: 6, voteFor: A });
+    host.core.receivedBeat(beat(C, 6), 2 * L);
+    expect(host.self).toMatchObject({ state: 'FOLLOWER', term: 6, voteFor: C });
+  });
+
+  test('an equal-term vote is refused, and burns an unspent vote', () => {
+    const host = one(nacos);
+    expect(host.core.receivedVote({ peer: candidate(B, 5) }, 1)).toMatchObject({
+      granted: false,
+      voteFor: A,
+      term: 5,
+    });
+    expect(host.core.receivedVote({ peer: candidate(B, 6) }, 1)).toMatchObject({
+      granted: true,
+      voteFor: B,
+      term: 6,
+    });
+  });
+
+  test('a higher term in a reply is only stored', () => {
+    const host = one(nacos);
+    host.core.receivedBeatReply(B, { ...peer(B, { term: 9 }), requestTerm: 5 }, 1);
+    expect(host.self.term).toBe(5);
+    expect(host.core.peers.get(B)?.term).toBe(9);
+  });
+
+  test('a change of leader is a change of ip alone', () => {
+    const host = one(nacos);
+    for (const term of [5, 105, 205]) host.core.receivedBeat(beat(B, term), term);
+    expect(host.events).toEqual(['makeLeader b:1 5']);
+  });
+
+  test('D4 and D6 stay: votes are saved, strangers refused', () => {
+    const host = one(nacos);
+    host.core.receivedVote({ peer: candidate(B, 6) }, 1);
+    expect(host.core.takeOutputs()).toEqual([
+      { type: 'save', state: { term: 6, voteFor: B, promisedMs: 0 } },
+    ]);
+    expect(refusal(() => host.core.receivedBeat(beat('x:1', 9), 1)).code).toBe('UNKNOWN_PEER');
+  });
+
+  test('there is no transfer of leadership', () => {
+    const host = one(nacos);
+    host.core.tick(2 * L);
+    host.core.saved({ ...IN_USE, term: 6, voteFor: A }, 2 * L);
+    host.core.receivedVoteReply(B, { ...peer(B, { term: 6, voteFor: A }), granted: true }, 2 * L);
+    expect(refusal(() => host.core.resign(2 * L)).code).toBe('UNSUPPORTED');
+    expect(host.core.isLeader(2 * L)).toBe(true);
+  });
+});

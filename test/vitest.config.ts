@@ -1,0 +1,22 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^raftbeat$/, replacement: source('index.ts') },
+      { find: /^raftbeat\/http$/, replacement: source('transports/http.ts') },
+      { find: /^raftbeat\/file$/, replacement: source('stores/file.ts') },
+      { find: /^raftbeat\/testing$/, replacement: source('testing/index.ts') },
+    ],
+  },
+  test: {
+    root: fileURLToPath(new URL('.', import.meta.url)),
+    include: ['**/*.test.ts'],
+    dangerouslyIgnoreUnhandledErrors: false,
+    testTimeout: 60_000,
+    coverage: { provider: 'v8', allowExternal: true, include: ['../src/**'], reporter: ['text'] },
+  },
+});
