@@ -1,0 +1,261 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { StoredState } from '../../src/core/outputs.js';
+import { FileStore } from '../../src/stores/file.js';
+import { makeDirectory } from './places.js';
+
+interface Asked {
+  failAt: number | null;
+  noHardLinks: boolean;
+  /** What another process does in the moment before a lock's guard is renamed; done once. */
+  beforeRename: (() => void) | null;
+}
+
+/** The file system as the store sees it: notes every step, and fails the one that is asked for. */
+const disk = vi.hoisted(() => {
+  const steps: string[] = [];
+  const asked: Asked = { failAt: null, noHardLinks: false, beforeRename: null };
+  const step = async <T>(
+    what: string,
+    action: () => Promise<T>,
+    half?: () => Promise<unknown>,
+  ): Promise<T> => {
+    steps.push(what);
+    if (steps.length - 1 !== asked.failAt) return action();
+    await half?.();
+    throw Object.assign(new Error(`EIO: ${what}`), { code: 'EIO' });
+  };
+  return { steps, asked, step };
+});
+
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>();
+  const linkSync: typeof real.linkSync = (from, to) => {
+    if (disk.asked.noHardLinks) throw Object.assign(new Error('EPERM: link'), { code: 'EPERM' });
+    real.linkSync(from, to);
+  };
+  const renameSync: typeof real.renameSync = (from, to) => {
+    disk.asked.beforeRename?.();
+    disk.asked.beforeRename = null;
+    real.renameSync(from, to);
+  };
+  return { ...real, linkSync, renameSync };
+});
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>();
+  const name = (path: unknown): string => basename(String(path)).replace(/^raftbeat-store-.*/, 'directory');
+  const open = async (path: string, flags: string | number): Promise<object> => {
+    const handle = await disk.step(`open ${name(path)}`, () => real.open(path, flags));
+    return {
+      readFile: () => disk.step(`read ${name(path)}`, () => handle.readFile('utf8')),
+      writeFile: (text: string) =>
+        disk.step(
+          `write ${name(path)}`,
+          () => handle.writeFile(text),
+          () => handle.writeFile(text.slice(0, text.length / 2)),
+        ),
+      sync: () => disk.step(`sync ${name(path)}`, () => handle.sync()),
+      close: () =>
+        disk.step(
+          `close ${name(path)}`,
+          () => handle.close(),
+          () => handle.close(),
+        ),
+    };
+  };
+  return {
+    ...real,
+    open,
+    mkdir: (path: string, options: object) =>
+      disk.step(`mkdir ${name(path)}`, () => real.mkdir(path, options)),
+    rename: (from: string, to: string) =>
+      disk.step(`rename ${name(from)} to ${name(to)}`, () => real.rename(from, to)),
+    rm: (path: string, options: object) => disk.step(`remove ${name(path)}`, () => real.rm(path, options)),
+    readFile: (path: string, how: 'utf8') => disk.step(`read ${name(path)}`, () => real.readFile(path, how)),
+  };
+});
+
+const IP = 'a:1';
+const OLD: StoredState = { term: 7, voteFor: 'b:1', promisedMs: 500 };
+const NEW: StoredState = { term: 8, voteFor: null, promisedMs: 750 };
+const SAVE = [
+  'read state.lock',
+  'open state.tmp',
+  'write state.tmp',
+  'sync state.tmp',
+  'close state.tmp',
+  'rename state.tmp to state',
+  'open directory',
+  'sync directory',
+  'close directory',
+];
+const OPEN = [
+  'mkdir directory',
+  'remove state.tmp',
+  'open state',
+  'read state',
+  'close state',
+  'open directory',
+  'sync directory',
+  'close directory',
+];
+
+let directory: string;
+let path: string;
+let removeDirectory: () => Promise<void>;
+
+beforeEach(async () => {
+  [directory, removeDirectory] = await makeDirectory();
+  path = join(directory, 'state');
+});
+afterEach(async () => {
+  Object.assign(disk.asked, { failAt: null, noHardLinks: false, beforeRename: null });
+  await removeDirectory();
+});
+
+async function openedWithOld(): Promise<FileStore> {
+  const store = new FileStore(path);
+  await store.open(IP);
+  await store.save(OLD);
+  failAt(null);
+  return store;
+}
+
+function failAt(step: number | null): void {
+  disk.steps.length = 0;
+  disk.asked.failAt = step;
+}
+
+function termOnDisk(): unknown {
+  return JSON.parse(readFileSync(path, 'utf8')).content.term;
+}
+
+describe('a save', () => {
+  it('writes, syncs, renames, and syncs the directory, in this order', async () => {
+    const store = await openedWithOld();
+    await store.save(NEW);
+    expect(disk.steps).toEqual(SAVE);
+    await store.close();
+  });
+
+  it.each(SAVE.map((step, index) => ({ step, index })))(
+    'that fails at $step rejects, and keeps one state, whole',
+    async ({ step, index }) => {
+      const store = await openedWithOld();
+      failAt(index);
+      await expect(store.save(NEW)).rejects.toMatchObject({ code: 'STORE_FAILED', cause: { code: 'EIO' } });
+      expect(disk.steps.at(index)).toBe(step);
+      failAt(null);
+      expect(termOnDisk()).toBe(index <= SAVE.indexOf('rename state.tmp to state') ? OLD.term : NEW.term);
+      await store.close();
+
+      const next = new FileStore(path);
+      expect([OLD, NEW]).toContainEqual(await next.open(IP));
+      await next.close();
+      expect(readdirSync(directory)).toEqual(['state']);
+    },
+  );
+
+  it.each(SAVE.map((step, index) => ({ step, index })))(
+    'after one that failed at $step is done as any other',
+    async ({ index }) => {
+      const store = await openedWithOld();
+      failAt(index);
+      await expect(store.save(NEW)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      failAt(null);
+      await store.save({ ...NEW, term: 9 });
+      await store.close();
+      expect(await store.open(IP)).toEqual({ ...NEW, term: 9 });
+      await store.close();
+    },
+  );
+});
+
+describe('an open', () => {
+  it('syncs the directory before it returns what a killed process may not have synced', async () => {
+    const store = await openedWithOld();
+    await store.close();
+    failAt(null);
+    await store.open(IP);
+    expect(disk.steps).toEqual(OPEN);
+    await store.close();
+  });
+
+  it('syncs each directory that it makes into its parent', async () => {
+    const store = new FileStore(join(directory, 'one', 'two', 'state'));
+    failAt(null);
+    await store.open(IP);
+    expect(disk.steps.filter((step) => step.startsWith('sync'))).toEqual([
+      'sync one',
+      'sync directory',
+      'sync two',
+    ]);
+    await store.close();
+  });
+
+  it.each(OPEN.map((step, index) => ({ step, index })))(
+    'that fails at $step rejects, leaves no lock, and can be repeated',
+    async ({ step, index }) => {
+      const store = await openedWithOld();
+      await store.close();
+      failAt(index);
+      await expect(store.open(IP)).rejects.toMatchObject({ code: 'STORE_FAILED', cause: { code: 'EIO' } });
+      expect(disk.steps.at(index)).toBe(step);
+      failAt(null);
+      expect(readdirSync(directory)).toEqual(['state']);
+      expect(await store.open(IP)).toEqual(OLD);
+      await store.close();
+    },
+  );
+
+  it('on a file system without hard links is STORE_FAILED, and leaves nothing behind', async () => {
+    disk.asked.noHardLinks = true;
+    await expect(new FileStore(path).open(IP)).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      cause: { code: 'EPERM' },
+    });
+    expect(readdirSync(directory)).toEqual([]);
+  });
+});
+
+describe('a takeover of the lock', () => {
+  it('gives back the guard that another entered just when an abandoned one was to be removed', async () => {
+    const guard = `${path}.lock.takeover`;
+    writeFileSync(`${path}.lock`, '');
+    mkdirSync(guard);
+    utimesSync(guard, 0, 0);
+    const replaced = new Promise<void>((resolve) => {
+      disk.asked.beforeRename = () => {
+        rmdirSync(guard);
+        mkdirSync(guard);
+        resolve();
+      };
+    });
+    const store = new FileStore(path);
+    const opening = store.open(IP);
+    await replaced;
+    expect(readdirSync(directory).filter((name) => name.includes('takeover'))).toEqual([
+      'state.lock.takeover',
+    ]);
+    rmdirSync(guard);
+    await opening;
+    await store.close();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+});
+
+describe('a close', () => {
+  it('that cannot remove the lock rejects, and the store can be opened again', async () => {
+    const store = await openedWithOld();
+    failAt(1);
+    await expect(store.close()).rejects.toMatchObject({ code: 'STORE_FAILED', cause: { code: 'EIO' } });
+    expect(disk.steps).toEqual(['read state.lock', 'remove state.lock']);
+    failAt(null);
+    await store.close();
+    expect(await store.open(IP)).toEqual(OLD);
+    await store.close();
+    expect(readdirSync(directory)).toEqual(['state']);
+  });
+});
