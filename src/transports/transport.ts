@@ -17,17 +17,20 @@ export interface Transport {
   /**
    * Starts to serve requests to `local`; each goes to `receive`, with a name for its sender that is used in logs only.
    *
-   * @throws when the address cannot be served
+   * @throws RaftError `INVALID_STATE` when it was started before, or another error when the address cannot be served
    */
   start(local: string, receive: Receive): Promise<void>;
 
   /**
    * Asks the peer `to`, and resolves with what it answered, be it a refusal.
    *
-   * @throws when there is no answer: the peer cannot be reached, or `signal` was aborted
+   * @throws when there is no answer: the peer cannot be reached, `signal` was aborted, or the transport does not run
    */
   request(to: string, request: RaftRequest, options: RequestOptions): Promise<unknown>;
 
-  /** Stops serving and lets go of all connections; resolved when nothing is left. Safe to call more than once. */
+  /**
+   * Stops serving, rejects the requests under way and lets go of all connections; resolved when nothing is left. Safe to
+   * call more than once, and before the start; afterwards it can be started again.
+   */
   stop(): Promise<void>;
 }

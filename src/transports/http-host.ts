@@ -1,0 +1,163 @@
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttpsServer, type Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+import { RaftError } from '../core/errors.js';
+import { CLIENT_IDLE_MS } from './http-client.js';
+import type { Endpoint } from './http-wire.js';
+
+/** How long a client may take to send a request, or to shake hands, in ms: a beat is a few hundred bytes. */
+const SLOW_CLIENT_MS = 5_000;
+
+/** A server that requests come in by. */
+export interface HttpHost {
+  open(): Promise<void>;
+  /** Takes no more requests. */
+  retire(): void;
+  /** Lets go of everything; resolved when the port is free. */
+  close(): Promise<void>;
+}
+
+/** A server of our own. */
+export class OwnServer implements HttpHost {
+  readonly #endpoint: Endpoint;
+  readonly #server: Server | TlsServer;
+  /** All connections, also those that have not shaken hands yet, which the server does not know. */
+  readonly #sockets = new Set<Socket>();
+  #closed: Promise<void> = Promise.resolve();
+
+  constructor(endpoint: Endpoint, tls: TlsOptions | null, handler: RequestListener) {
+    this.#endpoint = endpoint;
+    const limits = {
+      headersTimeout: SLOW_CLIENT_MS,
+      requestTimeout: SLOW_CLIENT_MS,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: 2 * CLIENT_IDLE_MS,
+    };
+    this.#server =
+      tls === null
+        ? createHttpServer(limits, handler)
+        : createHttpsServer({ handshakeTimeout: SLOW_CLIENT_MS, ...tls, ...limits }, handler);
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  open(): Promise<void> {
+    const { host, port } = this.#endpoint;
+    return new Promise((resolve, reject) => {
+      // The listener stays: what fails later is one connection that could not be accepted, and peers ask again.
+      this.#server.on('error', (cause) => {
+        reject(new RaftError('UNREACHABLE', `cannot listen at ${host}:${port}: ${cause.message}`, { cause }));
+      });
+      // Exclusive, as the workers of a node:cluster would share the port otherwise: one of them is the peer.
+      this.#server.listen({ host, port, exclusive: true }, resolve);
+    });
+  }
+
+  retire(): void {
+    this.#closed = new Promise((resolve) => {
+      this.#server.close(() => resolve());
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await this.#closed;
+  }
+}
+
+/** A place before the request listeners of somebody else's server, for the requests below one path. */
+export class ServerMount implements HttpHost {
+  readonly #server: Server | TlsServer;
+  readonly #path: string;
+  readonly #handler: HttpHandler;
+
+  constructor(server: Server | TlsServer, path: string, handler: HttpHandler) {
+    this.#server = server;
+    this.#path = path;
+    this.#handler = handler;
+  }
+
+  async open(): Promise<void> {
+    const door = doors.get(this.#server) ?? new FrontDoor(this.#server);
+    door.add(this.#path, this.#handler);
+    doors.set(this.#server, door);
+  }
+
+  retire(): void {
+    const door = doors.get(this.#server);
+    if (door?.remove(this.#path, this.#handler)) doors.delete(this.#server);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Answers a request, or gives it to `next`. */
+export type HttpHandler = (...args: [...Parameters<RequestListener>, next?: () => void]) => void;
+
+/** One door a server, as several transports may be mounted on it and leave it in any order. */
+const doors = new WeakMap<Server | TlsServer, FrontDoor>();
+
+class FrontDoor {
+  readonly #server: Server | TlsServer;
+  readonly #handlers = new Map<string, HttpHandler>();
+  /** The listeners that were there, and that came later. */
+  #theirs: RequestListener[] = [];
+
+  constructor(server: Server | TlsServer) {
+    this.#server = server;
+    this.#takeOver();
+    server.on('newListener', this.#onNewListener);
+  }
+
+  add(path: string, handler: HttpHandler): void {
+    if (this.#handlers.has(path)) {
+      throw new RaftError('DUPLICATE_PEER', `another transport is mounted at ${path} of this server`);
+    }
+    this.#handlers.set(path, handler);
+  }
+
+  /** Whether nothing is left behind this door, and the server is as it was. */
+  remove(path: string, handler: HttpHandler): boolean {
+    if (this.#handlers.get(path) === handler) this.#handlers.delete(path);
+    if (this.#handlers.size > 0) return false;
+    this.#server.off('newListener', this.#onNewListener).off('request', this.#onRequest);
+    for (const listener of this.#theirs) this.#server.on('request', listener);
+    this.#theirs = [];
+    return true;
+  }
+
+  /** Takes the place of the listeners: a server calls all of them for each request, and they would answer ours. */
+  #takeOver(): void {
+    const theirs = this.#server.rawListeners('request').filter((listener) => listener !== this.#onRequest);
+    this.#theirs.push(...(theirs as RequestListener[]));
+    this.#server.removeAllListeners('request').on('request', this.#onRequest);
+  }
+
+  #call(listener: RequestListener, ...args: Parameters<RequestListener>): void {
+    // What was added with once() is a wrapper that takes itself off the server, but here it is not on the server.
+    if ('listener' in listener) this.#theirs = this.#theirs.filter((other) => other !== listener);
+    listener.apply(this.#server, args);
+  }
+
+  readonly #onNewListener = (event: string | symbol, listener: unknown): void => {
+    if (event !== 'request' || listener === this.#onRequest) return;
+    queueMicrotask(() => {
+      if (this.#handlers.size > 0) this.#takeOver();
+    });
+  };
+
+  readonly #onRequest: RequestListener = (req, res) => {
+    const theirs = (): void => {
+      for (const listener of [...this.#theirs]) this.#call(listener, req, res);
+    };
+    let next = this.#theirs.length > 0 ? theirs : undefined;
+    for (const handler of this.#handlers.values()) {
+      const then = next;
+      next = () => handler(req, res, then);
+    }
+    next?.();
+  };
+}
