@@ -61,6 +61,7 @@ export class RaftCore {
   readonly #promise: LeaderPromise = { holder: null, until: Number.NEGATIVE_INFINITY };
 
   #now = Number.NEGATIVE_INFINITY;
+  #startedAt = Number.NEGATIVE_INFINITY;
   /** How many ms the clock of the lease runs ahead of `now` (section 3, lease: the greater of both progresses). */
   #leaseAheadMs = 0;
   /** The last state queued to be saved, and the last one known to be durable. */
@@ -203,7 +204,8 @@ export class RaftCore {
 
   /** The local peer, for one who asks (`RaftController.getPeer`). */
   getPeer(now: number): PeerReply {
-    return { ...this.#snapshot(Math.max(now, this.#now)), empty: this.#rejoin !== null };
+    const promisedMs = Math.max(this.timing.leaderTimeoutMs, this.#saving.promisedMs);
+    return { ...this.#snapshot(Math.max(now, this.#now)), empty: this.#rejoin !== null, promisedMs };
   }
 
   /** The member `from` answered a vote or pre-vote request of this peer, whatever ip the answer bears (D6). */
@@ -319,7 +321,7 @@ export class RaftCore {
 
   #start(now: number): void {
     const { leaderTimeoutMs, heartbeatMs } = this.timing;
-    this.#now = now;
+    this.#now = this.#startedAt = now;
     if (!this.peers.rules.promises) {
       this.#electionDue = now + this.#random() * leaderTimeoutMs;
       this.#heartbeatDue = now + this.#random() * heartbeatMs;
@@ -655,11 +657,14 @@ export class RaftCore {
 
   /** After the start wait, in one save: the highest term that the others know, its vote spent, as it may have been. */
   #recoverIfReady(rejoin: Rejoin, now: number): void {
+    const { longestPromiseMs } = rejoin;
+    // Not in the start wait as the design has it: an empty store has forgotten the L of a leader whose L is larger.
+    this.#promise.until = Math.max(this.#promise.until, this.#startedAt + longestPromiseMs);
     if (now < this.#promise.until || !rejoin.suffices) return;
     this.#rejoin = null;
     this.#self.term = rejoin.highestTerm;
     this.#self.voteFor = this.#self.ip;
-    this.#save();
+    this.#save(longestPromiseMs);
     this.#electionDue = this.#rankedDue(now);
   }
 

@@ -78,6 +78,8 @@ export interface PeerReply extends PeerSnapshot {
   readonly id?: number;
   /** Whether this peer's store was empty and it has not recovered yet (section 3, empty store). */
   readonly empty?: boolean;
+  /** The longest time in ms for which this peer ever promised, or asks others to promise (its L). */
+  readonly promisedMs?: number;
 }
 
 /** The reply to `leader`: who leads, as far as this peer knows. */

@@ -58,4 +58,12 @@ export class Rejoin {
   get highestTerm(): number {
     return Math.max(0, ...[...this.#answers.values()].map((reply) => reply.term));
   }
+
+  /**
+   * The longest promise in ms that the others know of. A leader of a larger L may still count on one that this peer has
+   * forgotten: of those who made that leader's majority, at least one is among the peers that answered.
+   */
+  get longestPromiseMs(): number {
+    return Math.max(0, ...[...this.#answers.values()].map((reply) => reply.promisedMs ?? 0));
+  }
 }

@@ -51,6 +51,8 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   #driver: Driver | null = null;
   #current: Leadership | null = null;
   #knownLeader: PeerSnapshot | null = null;
+  /** How often the node was stopped: a `whileLeader` whose function outlasts the stop must notice it. */
+  #stops = 0;
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -161,7 +163,8 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * reason of the signal
    */
   async whileLeader(job: (context: LeaderContext) => unknown, { signal }: WaitOptions = {}): Promise<void> {
-    for (;;) {
+    const stops = this.#stops;
+    while (stops === this.#stops) {
       const leadership = await this.#nextLeadership(signal);
       if (leadership === null) return;
       const over = signal === undefined ? leadership.signal : AbortSignal.any([leadership.signal, signal]);
@@ -223,6 +226,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
 
   /** Ends everything at once, without handing over. */
   async #shutDown(): Promise<void> {
+    this.#stops++;
     this.#driver?.stop();
     this.#driver = null;
     this.#knownLeader = null;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { A, B, C, Cluster, D, E, type Host, L, peer, TIMING } from './cluster.js';
+import { A, B, C, Cluster, D, E, H, type Host, IN_USE, L, LATENCY, peer, TIMING } from './cluster.js';
 import { beat, candidate, leaderOf, one, refusal } from './support.js';
 
 describe('empty store', () => {
@@ -153,5 +153,30 @@ describe('empty store', () => {
     host.core.receivedPeer(C, { ...peer(C, { term: 2 }), id, empty: false }, 2);
     host.core.tick(L);
     expect(host.self.term).toBe(7);
+  });
+
+  test('it waits for the longest promise that the others know of, for a leader of a larger L counts on it', () => {
+    const cluster = new Cluster([A, { ip: B, priority: 2 }, C]);
+    cluster.start(A, IN_USE, { timing: { ...TIMING, leaderTimeoutMs: 10 * L } });
+    expect(cluster.elect()).toBe(B);
+    cluster.cut(A, C);
+    cluster.cut(C, A);
+    cluster.core(B).resign(cluster.now, A);
+    cluster.carryOut(B);
+    expect(cluster.elect()).toBe(A);
+    cluster.kill(B);
+    cluster.start(B, null);
+    cluster.run(4 * LATENCY);
+    cluster.isolate(A);
+    for (let ms = 0; ms < 9 * L; ms += H) {
+      cluster.run(H);
+      expect(cluster.leaders.length).toBeLessThanOrEqual(1);
+    }
+    expect(cluster.core(B).rejoining).toBe(true);
+    cluster.run(3 * L);
+    expect(cluster.core(B).rejoining).toBe(false);
+    expect(cluster.leaders).toHaveLength(1);
+    expect(cluster.leaders).not.toContain(A);
+    expect(cluster.host(B).disk?.promisedMs).toBe(10 * L);
   });
 });
