@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { Run } from './runs.js';
+
+test('a cluster of one leads at once, does its job and stops', async () => {
+  await using run = new Run('single.ts');
+  expect(await run.ends()).toBe(0);
+  expect(run.lines).toEqual([
+    'me leads term 1',
+    'the job that only one may do, with fencing token 1',
+    'stopped',
+  ]);
+});
+
+test('three processes elect leaders over a transport of twenty lines', async () => {
+  await using run = new Run('custom-transport.ts');
+  expect(await run.ends(), run.output).toBe(0);
+  const [, first, second] = await run.says(/^parent: I killed (\w+), and (\w+) took over$/m);
+  expect(second).not.toBe(first);
+  expect(run.output).toMatch(new RegExp(`^${first}: I lead term \\d+$`, 'm'));
+  expect(run.output).toMatch(new RegExp(`^${second}: I lead term \\d+$`, 'm'));
+});
