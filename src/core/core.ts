@@ -15,9 +15,9 @@ import {
 import type { Output, StoredState } from './outputs.js';
 import type { PeerSnapshot, RaftPeer } from './peer.js';
 import type { RaftPeerSet } from './peer-set.js';
-import { rankOf } from './ranking.js';
+import { ElectionTimeouts } from './ranking.js';
 import { Rejoin } from './rejoin.js';
-import { leaseMs, resolveTiming, type Timing } from './timing.js';
+import { resolveTiming, type Timing } from './timing.js';
 
 /** What a `RaftCore` is made of. */
 export interface RaftCoreOptions {
@@ -58,33 +58,22 @@ export class RaftCore {
   readonly #random: () => number;
   readonly #revision: Revision;
   readonly #lease: Lease;
+  readonly #timeouts: ElectionTimeouts;
   readonly #promise: LeaderPromise = { holder: null, until: Number.NEGATIVE_INFINITY };
 
   #now = Number.NEGATIVE_INFINITY;
-  #startedAt = Number.NEGATIVE_INFINITY;
-  /** How many ms the clock of the lease runs ahead of `now` (section 3, lease: the greater of both progresses). */
-  #leaseAheadMs = 0;
   /** The last state queued to be saved, and the last one known to be durable. */
   #saving: StoredState;
   #durable: StoredState;
   #rejoin: Rejoin | null = null;
+  /** The processes with which this one began a new cluster. */
+  #founders: ReadonlySet<number> = new Set();
 
   #electionDue = 0;
   #heartbeatDue = 0;
-  #ranked: { readonly term: number; readonly lastLeader: string | null; readonly rank: number } = {
-    term: -1,
-    lastLeader: null,
-    rank: 0,
-  };
   #noCampaignBefore = Number.NEGATIVE_INFINITY;
   #round: PreVoteRound | null = null;
   #roundNumber: number;
-
-  #electedAt = Number.NEGATIVE_INFINITY;
-  /** Whether this term's first lease was gained. */
-  #leads = false;
-  /** Whether `isLeader` answered false after true in this term. */
-  #leadershipOver = false;
 
   /** @throws RaftError `BAD_OPTION` */
   constructor(options: RaftCoreOptions) {
@@ -92,7 +81,8 @@ export class RaftCore {
     this.timing = resolveTiming(options.timing);
     this.#random = options.random;
     this.#revision = options.revision ?? NO_REVISION;
-    this.#lease = new Lease(leaseMs(this.timing));
+    this.#lease = new Lease(this.timing);
+    this.#timeouts = new ElectionTimeouts(this.peers, this.timing, this.#random);
     this.#roundNumber = Math.floor(this.#random() * 2 ** 31);
     const { stored = NOTHING_STORED } = options;
     this.#saving = this.#durable = stored ?? NOTHING_STORED;
@@ -107,23 +97,20 @@ export class RaftCore {
   }
 
   /**
-   * Whether this peer leads at `now`: it holds its lease, and the save of its term is confirmed (section 3, lease).
-   * Computed at the call; false after true stays so for the term. Changes nothing that a caller could see besides.
+   * Whether this peer leads at `now`: whether its lease lasts (section 3, lease). Computed at the call; false after true
+   * stays so for the term.
    */
   isLeader(now: number): boolean {
     if (this.#self.state !== 'LEADER') return false;
     if (!this.peers.rules.leases) return true;
-    if (!this.#leads || this.#leadershipOver) return false;
-    if (this.#leaseTime(now) < this.#lease.end && this.#durable.term === this.#self.term) return true;
-    this.#leadershipOver = true;
-    return false;
+    return this.#lease.lasts(Math.max(now, this.#now));
   }
 
   /** When `tick` is due at the latest, in ms of the caller's clock; minus infinity before the first input. */
   nextDeadline(): number {
     if (this.#now === Number.NEGATIVE_INFINITY) return Number.NEGATIVE_INFINITY;
-    if (this.#rejoin !== null) return Math.min(this.#rejoin.askDue, startOf(this.#promise, this.#now));
-    if (this.#self.state === 'LEADER') return Math.min(this.#heartbeatDue, this.#stepDownDue());
+    if (this.#rejoin !== null) return this.#rejoin.due;
+    if (this.#self.state === 'LEADER') return Math.min(this.#heartbeatDue, this.#stepDownDue);
     const electionDue = this.#mayEverCampaign() ? this.#electionDue : Number.POSITIVE_INFINITY;
     return Math.min(electionDue, this.#silenceDue());
   }
@@ -131,7 +118,7 @@ export class RaftCore {
   /** Tells that the wall clock went `ms` further than the monotonic one: a host was suspended. Only leases age by it. */
   wallClockGained(ms: number): void {
     assert(ms >= 0, 'a wall clock gains at least nothing');
-    this.#leaseAheadMs += ms;
+    this.#lease.age(ms);
   }
 
   /** Does what is due at `now`: beats, elections, stepping down. */
@@ -202,10 +189,16 @@ export class RaftCore {
     }
   }
 
-  /** The local peer, for one who asks (`RaftController.getPeer`). */
-  getPeer(now: number): PeerReply {
-    const promisedMs = Math.max(this.timing.leaderTimeoutMs, this.#saving.promisedMs);
-    return { ...this.#snapshot(Math.max(now, this.#now)), empty: this.#rejoin !== null, promisedMs };
+  /** The local peer, for one who asks, with `id` if it recovers from an empty store (`RaftController.getPeer`). */
+  getPeer(now: number, id?: number): PeerReply {
+    const isFounder = id !== undefined && this.#self.term === 0 && this.#founders.has(id);
+    return {
+      ...this.#snapshot(Math.max(now, this.#now)),
+      empty: this.#rejoin !== null || isFounder,
+      promisedMs: Math.max(this.timing.leaderTimeoutMs, this.#saving.promisedMs),
+      ...(id === undefined ? {} : { id }),
+      ...(this.#rejoin === null ? {} : { rejoinId: this.#rejoin.id }),
+    };
   }
 
   /** The member `from` answered a vote or pre-vote request of this peer, whatever ip the answer bears (D6). */
@@ -235,7 +228,7 @@ export class RaftCore {
     const at = this.#enter(now);
     if (this.#rejoin !== null) {
       this.#rejoin.answered(from, reply);
-      this.#recoverIfReady(this.#rejoin, at);
+      if (this.#rejoin.recovers(at)) this.#recover(this.#rejoin, at);
     } else if (this.#heardOf(from, reply, at)) {
       this.peers.receivedPeer(from, reply);
     }
@@ -278,7 +271,7 @@ export class RaftCore {
       const target = this.#transferTarget(to);
       const peer = this.#snapshot(at);
       this.#stepDown(at);
-      this.#noCampaignBefore = at + 2 * this.timing.leaderTimeoutMs;
+      this.#makeWay(at);
       this.#send([target], { type: 'transfer', peer });
       return target;
     } finally {
@@ -303,32 +296,31 @@ export class RaftCore {
     if (this.#now === Number.NEGATIVE_INFINITY) this.#start(now);
     this.#now = Math.max(this.#now, now);
     this.peers.hold();
-    if (this.#self.state === 'LEADER' && (this.#leadershipOver || this.#now >= this.#stepDownDue())) {
-      this.#stepDown(this.#now);
-    }
+    if (this.#self.state === 'LEADER' && this.#now >= this.#stepDownDue) this.#leaseEnded(this.#now);
     return this.#now;
   }
 
   /** Closes an input: what changed is saved, and told when it is whole. */
   #exit(): void {
     this.#save();
-    assert(
-      this.#self.state !== 'LEADER' || this.#self.voteFor === this.#self.ip,
-      'a leader voted for itself',
-    );
+    const { state, term, voteFor, ip } = this.#self;
+    if (state === 'LEADER')
+      assert(voteFor === ip && this.#durable.term === term, 'a leader has saved its own vote');
     this.peers.release();
   }
 
   #start(now: number): void {
     const { leaderTimeoutMs, heartbeatMs } = this.timing;
-    this.#now = this.#startedAt = now;
+    this.#now = now;
     if (!this.peers.rules.promises) {
       this.#electionDue = now + this.#random() * leaderTimeoutMs;
       this.#heartbeatDue = now + this.#random() * heartbeatMs;
       return;
     }
-    if (!this.#isAlone()) this.#promise.until = now + Math.max(leaderTimeoutMs, this.#durable.promisedMs);
-    this.#electionDue = this.#rankedDue(Math.max(now, this.#promise.until));
+    this.peers.fixMembers();
+    this.#rejoin?.start(now);
+    if (!this.peers.isAlone) this.#promise.until = now + Math.max(leaderTimeoutMs, this.#durable.promisedMs);
+    this.#electionDue = this.#timeouts.after(Math.max(now, this.#promise.until));
   }
 
   /** Queues a save if there is anything new; must come before whatever depends on it (D4). */
@@ -395,7 +387,7 @@ export class RaftCore {
 
   /** The promise check (section 3, promise), and the ms for which it refuses: 0 grants. */
   #refusedForMs(ip: string, transfer: boolean, now: number): number {
-    const leaseLeftMs = this.isLeader(now) ? this.#lease.end - this.#leaseTime(now) : 0;
+    const leaseLeftMs = this.isLeader(now) ? this.#lease.leftMs(now) : 0;
     if (mayGrant({ ip, transfer }, this.#promise, leaseLeftMs, now)) return 0;
     return Math.max(leaseLeftMs, this.#promise.until - now);
   }
@@ -419,16 +411,14 @@ export class RaftCore {
     }
     const freeAt = now + this.#refusedForMs(this.#self.ip, false, now);
     const mayAt = Math.max(freeAt, this.#noCampaignBefore);
-    if (mayAt > now) this.#electionDue = this.#rankedDue(mayAt);
+    if (mayAt > now) this.#electionDue = this.#timeouts.after(mayAt);
     else this.#openRound(now);
   }
 
   #adopt(term: number, now: number): void {
-    this.#leads = false;
-    this.#leadershipOver = false;
     this.#round = null;
     this.peers.adopt(term);
-    this.#electionDue = this.#rankedDue(Math.max(now, this.#promise.until));
+    this.#electionDue = this.#timeouts.after(Math.max(now, this.#promise.until));
   }
 
   /** Accepts a beat (section 1, beat; D1, D5; section 3, promise 1 and 5). */
@@ -449,7 +439,7 @@ export class RaftCore {
       this.#save(promisedMs);
     }
     this.peers.makeLeader(peer);
-    this.#electionDue = this.#rankedDue(now + promisedMs);
+    this.#electionDue = this.#timeouts.after(now + promisedMs);
   }
 
   #beatReply(beat: Beat, now: number): BeatReply {
@@ -511,7 +501,7 @@ export class RaftCore {
     this.#self.voteFor = peer.ip;
     this.peers.become('FOLLOWER');
     this.#round = null;
-    this.#electionDue = this.#rankedDue(now + this.timing.leaderTimeoutMs);
+    this.#electionDue = this.#timeouts.after(now + this.timing.leaderTimeoutMs);
   }
 
   #voteReply(granted: boolean, now: number): VoteReply {
@@ -523,7 +513,7 @@ export class RaftCore {
   #openRound(now: number): void {
     this.#roundNumber++;
     this.#round = { number: this.#roundNumber, grants: new Set([this.#self.ip]) };
-    this.#electionDue = this.#retryDue(now);
+    this.#electionDue = this.#timeouts.retryAfter(now);
     const peer = { ...this.#snapshot(now), term: this.#self.term + 1 };
     const request = {
       type: 'vote',
@@ -553,7 +543,9 @@ export class RaftCore {
     this.peers.campaign();
     this.#save();
     this.#heartbeatDue = now + this.timing.heartbeatMs;
-    this.#electionDue = this.peers.rules.promises ? this.#retryDue(now) : this.#rankedDue(now);
+    this.#electionDue = this.peers.rules.promises
+      ? this.#timeouts.retryAfter(now)
+      : this.#timeouts.after(now + this.timing.leaderTimeoutMs);
     const vote = { type: 'vote', peer: this.#snapshot(now), revision: this.#revision } as const;
     this.#send(this.peers.otherVoters, transfer ? { ...vote, transfer } : vote);
   }
@@ -579,12 +571,10 @@ export class RaftCore {
 
   #elected(now: number): void {
     this.#round = null;
-    this.#electedAt = now;
-    this.#leads = false;
-    this.#leadershipOver = false;
-    this.#lease.clear(this.peers.otherVoters, this.peers.majorityCount() - 1);
+    this.#lease.begin(now, this.peers.otherVoters, this.peers.majorityCount() - 1);
     this.#beat(now);
-    this.#leadOnceLeased(now);
+    if (this.peers.rules.leases) this.#leadOnceLeased(now);
+    else this.peers.announceLeader();
   }
 
   #tickLeader(now: number): void {
@@ -594,37 +584,40 @@ export class RaftCore {
   #beat(now: number): void {
     const { heartbeatMs, leaderTimeoutMs } = this.timing;
     this.#heartbeatDue = now + heartbeatMs;
-    this.#electionDue = this.#rankedDue(now + leaderTimeoutMs);
-    const sentAt = this.#leaseTime(now);
+    this.#electionDue = this.#timeouts.after(now + leaderTimeoutMs);
+    const sentAt = this.#lease.timeOf(now);
     const peer = this.#snapshot(now);
     this.#send(this.peers.others, { type: 'beat', peer, datums: [], leaderTimeoutMs, sentAt });
   }
 
   #renewLease(from: string, { sentAt }: BeatReply, now: number): void {
-    if (sentAt === undefined || sentAt > this.#leaseTime(now)) return;
-    this.#lease.acknowledged(from, sentAt);
-    this.#leadOnceLeased(now);
+    if (sentAt !== undefined) this.#lease.acknowledged(from, sentAt, now);
+    if (this.peers.rules.leases) this.#leadOnceLeased(now);
   }
 
-  /** The first lease of a term makes a winner the leader; without leases the win does (D8). */
+  /** The first lease of a term makes a winner the leader (D8). */
   #leadOnceLeased(now: number): void {
-    if (this.#leads || (this.peers.rules.leases && this.#leaseTime(now) >= this.#lease.end)) return;
-    this.#leads = true;
-    this.peers.announceLeader();
+    if (this.#lease.gains(now)) this.peers.announceLeader();
   }
 
-  /** When a leader must step down: when its lease ends, or when it has not gained its first one in time. */
-  #stepDownDue(): number {
-    if (!this.peers.rules.leases) return Number.POSITIVE_INFINITY;
-    return this.#leads ? this.#lease.end - this.#leaseAheadMs : this.#electedAt + this.timing.leaderTimeoutMs;
+  get #stepDownDue(): number {
+    return this.peers.rules.leases ? this.#lease.stepDownDue : Number.POSITIVE_INFINITY;
+  }
+
+  /** One that was elected and not heard makes way, as after a transfer: it would be elected, and not heard, again. */
+  #leaseEnded(now: number): void {
+    if (!this.#lease.isGained) this.#makeWay(now);
+    this.#stepDown(now);
+  }
+
+  #makeWay(now: number): void {
+    this.#noCampaignBefore = now + 2 * this.timing.leaderTimeoutMs;
   }
 
   #stepDown(now: number): void {
-    this.#leads = false;
-    this.#leadershipOver = false;
     this.peers.become('FOLLOWER');
     this.peers.loseLeader();
-    this.#electionDue = this.#rankedDue(Math.max(now, this.#promise.until));
+    this.#electionDue = this.#timeouts.after(Math.max(now, this.#promise.until));
   }
 
   #transferTarget(to: string | undefined): string {
@@ -645,66 +638,33 @@ export class RaftCore {
 
   #newRejoin({ bootstrap = false, rejoin = 'majority' }: RaftCoreOptions): Rejoin {
     const id = Math.floor(this.#random() * 2 ** 48);
-    return new Rejoin(id, { peers: this.peers, strict: rejoin === 'strict', bootstrap });
+    const { peers, timing } = this;
+    return new Rejoin(id, { peers, timing, strict: rejoin === 'strict', bootstrap });
   }
 
   #tickRejoin(rejoin: Rejoin, now: number): void {
-    this.#recoverIfReady(rejoin, now);
-    if (this.#rejoin === null || now < rejoin.askDue) return;
-    rejoin.askDue = now + this.timing.requestTimeoutMs;
-    for (const from of rejoin.unsettled) this.peers.output({ type: 'fetchPeer', from, id: rejoin.id });
+    if (rejoin.recovers(now)) this.#recover(rejoin, now);
+    else
+      for (const from of rejoin.questions(now)) this.peers.output({ type: 'fetchPeer', from, id: rejoin.id });
   }
 
-  /** After the start wait, in one save: the highest term that the others know, its vote spent, as it may have been. */
-  #recoverIfReady(rejoin: Rejoin, now: number): void {
-    const { longestPromiseMs } = rejoin;
-    // Not in the start wait as the design has it: an empty store has forgotten the L of a leader whose L is larger.
-    this.#promise.until = Math.max(this.#promise.until, this.#startedAt + longestPromiseMs);
-    if (now < this.#promise.until || !rejoin.suffices) return;
+  /** In one save: the highest term that the others know, with the vote there spent, for it may have been. */
+  #recover(rejoin: Rejoin, now: number): void {
     this.#rejoin = null;
+    this.#founders = rejoin.founders;
     this.#self.term = rejoin.highestTerm;
     this.#self.voteFor = this.#self.ip;
-    this.#save(longestPromiseMs);
-    this.#electionDue = this.#rankedDue(now);
+    this.#save(rejoin.longestPromiseMs);
+    this.#electionDue = this.#timeouts.after(now);
   }
 
-  // ---- Times
-
-  #leaseTime(now: number): number {
-    return now + this.#leaseAheadMs;
-  }
-
-  /** The member is the only voter: it has nobody to wait for (D15, D18). */
-  #isAlone(): boolean {
-    return this.peers.otherVoters.length === 0 && this.peers.isVoter(this.#self.ip);
-  }
+  // ---- Helpers
 
   #mayEverCampaign(): boolean {
     const member = this.peers.member(this.#self.ip);
     return (
       member !== null && !member.observer && member.priority > 0 && this.#self.term < Number.MAX_SAFE_INTEGER
     );
-  }
-
-  /** When this peer comes up if `base` is the earliest moment at which anyone may (section 3, ranked timeouts; D16). */
-  #rankedDue(base: number): number {
-    if (!this.peers.rules.rankedTimeouts) return base + this.#random() * this.timing.randomMs;
-    if (this.#isAlone()) return base;
-    return base + (this.#rank() + this.#random() / 4) * this.timing.staggerMs;
-  }
-
-  /** Computed anew only when what it depends on changes: each beat asks for it. */
-  #rank(): number {
-    const { term, ip } = this.#self;
-    const lastLeader = this.peers.lastLeader?.ip ?? null;
-    if (this.#ranked.term !== term || this.#ranked.lastLeader !== lastLeader) {
-      this.#ranked = { term, lastLeader, rank: rankOf(ip, this.peers.voters, lastLeader, term) };
-    }
-    return this.#ranked.rank;
-  }
-
-  #retryDue(now: number): number {
-    return now + this.timing.requestTimeoutMs + this.#random() * this.timing.randomMs;
   }
 
   #send(to: readonly string[], request: RaftRequest): void {
@@ -730,8 +690,3 @@ export class RaftCore {
 }
 
 const NOTHING_STORED: StoredState = { term: 0, voteFor: null, promisedMs: 0 };
-
-/** The end of the start wait while it lies ahead. */
-function startOf(promise: LeaderPromise, now: number): number {
-  return promise.until > now ? promise.until : Number.POSITIVE_INFINITY;
-}

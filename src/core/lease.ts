@@ -1,3 +1,5 @@
+import { leaseMs, type Timing } from './timing.js';
+
 /**
  * What a follower promises: no vote for anyone but `holder` before `until` (section 3, promise). At the start the
  * holder is nobody in particular. Survives terms, lost leaders and step-downs: it is a deadline of its own.
@@ -36,38 +38,62 @@ export function mayGrant(
 /**
  * The leader's lease: for as long as it lasts, a majority has promised to elect nobody else (section 3, lease).
  *
- * It counts from the moment at which a beat was *sent*: each follower promised later than that.
+ * It counts from the moment at which a beat was *sent*: each follower promised later than that. Once it has ended it
+ * stays so for the term, whatever is acknowledged later and whatever clocks do.
  */
 export class Lease {
-  readonly #durationMs: number;
+  readonly #timing: Timing;
   #voters: readonly string[] = [];
   #needed = 0;
   #sentAt = new Float64Array(0);
   #sorted = new Float64Array(0);
+  #electedAt = Number.NEGATIVE_INFINITY;
   #end = Number.NEGATIVE_INFINITY;
+  #isGained = false;
+  #isOver = false;
+  /** By how many ms the time of leases runs ahead of the core's clock. */
+  #aheadMs = 0;
 
-  constructor(durationMs: number) {
-    this.#durationMs = durationMs;
+  constructor(timing: Timing) {
+    this.#timing = timing;
   }
 
-  /** Forgets every acknowledgement. `voters`: the others; `needed`: how many of them make a majority with the leader. */
-  clear(voters: readonly string[], needed: number): void {
+  /**
+   * An election was won: nothing is acknowledged yet.
+   *
+   * @param voters the other voters
+   * @param needed how many of them make a majority with the leader
+   */
+  begin(now: number, voters: readonly string[], needed: number): void {
     this.#voters = voters;
     this.#needed = needed;
     this.#sentAt = new Float64Array(voters.length).fill(Number.NEGATIVE_INFINITY);
     this.#sorted = new Float64Array(voters.length);
+    this.#electedAt = now;
     this.#end = needed === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    this.#isGained = false;
+    this.#isOver = false;
   }
 
-  /** A voter acknowledged the beat that was sent at `sentAt`; who is no voter is ignored. */
-  acknowledged(ip: string, sentAt: number): void {
+  /** `now` in the time of leases, which goes by whichever clock went further: beats are stamped with it. */
+  timeOf(now: number): number {
+    return now + this.#aheadMs;
+  }
+
+  /** The wall clock went `ms` further than the monotonic one. */
+  age(ms: number): void {
+    this.#aheadMs += ms;
+  }
+
+  /** A voter acknowledged the beat that was sent at `sentAt`; one not sent yet, or of no voter, does not count. */
+  acknowledged(ip: string, sentAt: number, now: number): void {
     const at = this.#voters.indexOf(ip);
-    if (at < 0 || sentAt <= this.sentAt(ip)) return;
+    if (at < 0 || sentAt > this.timeOf(now) || sentAt <= this.sentAt(ip)) return;
     this.#sentAt[at] = sentAt;
     this.#sorted.set(this.#sentAt);
     this.#sorted.sort();
-    this.#end =
-      (this.#sorted[this.#sorted.length - this.#needed] ?? Number.POSITIVE_INFINITY) + this.#durationMs;
+    const newest = this.#sorted[this.#sorted.length - this.#needed] ?? Number.POSITIVE_INFINITY;
+    this.#end = newest + leaseMs(this.#timing);
   }
 
   /** When the newest beat was sent that `ip` acknowledged; minus infinity when none was. */
@@ -75,8 +101,33 @@ export class Lease {
     return this.#sentAt[this.#voters.indexOf(ip)] ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** When it ends; minus infinity while no majority has acknowledged, infinity when the leader alone is a majority. */
-  get end(): number {
-    return this.#end;
+  /** Whether the first lease of this term is gained at this very call. */
+  gains(now: number): boolean {
+    if (this.#isGained || this.timeOf(now) >= this.#end) return false;
+    this.#isGained = true;
+    return true;
+  }
+
+  /** Whether a majority ever acknowledged in this term. */
+  get isGained(): boolean {
+    return this.#isGained;
+  }
+
+  /** Whether it lasts at `now`; false after true stays so. */
+  lasts(now: number): boolean {
+    if (!this.#isGained || this.#isOver) return false;
+    this.#isOver = this.timeOf(now) >= this.#end;
+    return !this.#isOver;
+  }
+
+  /** How many ms of it are left at `now`, if it lasts. */
+  leftMs(now: number): number {
+    return this.#end - this.timeOf(now);
+  }
+
+  /** When the leader must step down: when the lease ends, or when the first one was not gained within L. */
+  get stepDownDue(): number {
+    if (this.#isOver) return Number.NEGATIVE_INFINITY;
+    return this.#isGained ? this.#end - this.#aheadMs : this.#electedAt + this.#timing.leaderTimeoutMs;
   }
 }

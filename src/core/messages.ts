@@ -76,8 +76,13 @@ export interface BeatReply extends PeerSnapshot {
 export interface PeerReply extends PeerSnapshot {
   /** The id of the request, where it had one. */
   readonly id?: number;
-  /** Whether this peer's store was empty and it has not recovered yet (section 3, empty store). */
+  /**
+   * Whether this peer's store was empty and it has not recovered yet (section 3, empty store); also true for one that
+   * began a new cluster together with the asking process, until the first election.
+   */
   readonly empty?: boolean;
+  /** The id with which this peer itself asks, while it has not recovered. */
+  readonly rejoinId?: number;
   /** The longest time in ms for which this peer ever promised, or asks others to promise (its L). */
   readonly promisedMs?: number;
 }

@@ -56,6 +56,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   readonly #markedLeaders = new Set<string>();
   /** Former leaders that were asked, and whether nothing newer was heard of them since (D14). */
   readonly #fetching = new Map<string, boolean>();
+  #isFixed = false;
   #outputs: Output[] = [];
   #events: (() => void)[] = [];
   #holds = 0;
@@ -99,6 +100,11 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   /** The newest leader that this peer ever knew, lost or not. */
   get lastLeader(): PeerSnapshot | null {
     return this.#lastLeader;
+  }
+
+  /** Whether this peer is the only voter: it has nobody to wait for (D15, D18). */
+  get isAlone(): boolean {
+    return this.#otherVoterIps.length === 0 && this.isVoter(this.#self.ip);
   }
 
   /** The member `ip`, or null. */
@@ -160,9 +166,10 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    * Makes `ips` the members: keeps the known ones, adds fresh ones, drops the rest. For use before the core has started
    * (section 3, members): two peers that disagree on the members can each elect a leader.
    *
-   * @throws RaftError `BAD_OPTION`; the members stay as they were
+   * @throws RaftError `BAD_OPTION`, `UNSUPPORTED` (after the start); the members stay as they were
    */
   changePeers(ips: readonly (string | Member)[]): void {
+    if (this.#isFixed) throw new RaftError('UNSUPPORTED', 'members are fixed once the core has started');
     const members = checkMembers(ips);
     const known = new Map(this.#peers);
     this.#peers.clear();
@@ -179,8 +186,13 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     if (this.#leader !== null && !this.contains(this.#leader.ip)) this.loseLeader();
   }
 
+  /** Allows no further change of the members. */
+  fixMembers(): void {
+    this.#isFixed = true;
+  }
+
   /**
-   * Stores what was heard of a member. Of this peer itself nothing is heard.
+   * Stores what was heard of a member. Of this peer itself nothing is heard, and of an older term nothing new (D14).
    *
    * @throws RaftError `UNKNOWN_PEER`: nobody joins by being heard of (D6)
    */

@@ -1,3 +1,6 @@
+import type { RaftPeerSet } from './peer-set.js';
+import type { Timing } from './timing.js';
+
 /** A voter that may come up for election. */
 export interface Ranked {
   readonly ip: string;
@@ -20,6 +23,46 @@ export function rankOf(
   const own = voters.find((voter) => voter.ip === ip);
   if (own === undefined) return 0;
   return voters.filter((other) => other.priority > 0 && comesBefore(other, own, lastLeader, term)).length;
+}
+
+/** When this peer comes up for election (D16): one after the other, or, with original peers, at random. */
+export class ElectionTimeouts {
+  readonly #peers: RaftPeerSet;
+  readonly #timing: Timing;
+  readonly #random: () => number;
+  #term = -1;
+  #lastLeader: string | null = null;
+  #rank = 0;
+
+  constructor(peers: RaftPeerSet, timing: Timing, random: () => number) {
+    this.#peers = peers;
+    this.#timing = timing;
+    this.#random = random;
+  }
+
+  /** When this peer comes up, if `base` is the earliest moment at which anyone may. */
+  after(base: number): number {
+    if (!this.#peers.rules.rankedTimeouts) return base + this.#random() * this.#timing.randomMs;
+    if (this.#peers.isAlone) return base;
+    return base + (this.#currentRank() + this.#random() / 4) * this.#timing.staggerMs;
+  }
+
+  /** When an election that began at `now` counts as lost: after a round trip, and something random. */
+  retryAfter(now: number): number {
+    return now + this.#timing.requestTimeoutMs + this.#random() * this.#timing.randomMs;
+  }
+
+  /** Computed anew only when what it depends on changes: each beat asks for it. */
+  #currentRank(): number {
+    const { self, voters, lastLeader } = this.#peers;
+    const leaderIp = lastLeader?.ip ?? null;
+    if (this.#term !== self.term || this.#lastLeader !== leaderIp) {
+      this.#term = self.term;
+      this.#lastLeader = leaderIp;
+      this.#rank = rankOf(self.ip, voters, leaderIp, self.term);
+    }
+    return this.#rank;
+  }
 }
 
 function comesBefore(a: Ranked, b: Ranked, lastLeader: string | null, term: number): boolean {

@@ -8,7 +8,7 @@ export interface Timing {
   readonly leaderTimeoutMs: number;
   /** R: the longest random ms added before a lost election is tried again. At least 0. @default leaderTimeoutMs / 5 */
   readonly randomMs: number;
-  /** Ms between the elections of one ranked follower and the next: a few round trips. At least 0. @default leaderTimeoutMs / 20 */
+  /** Ms between the elections of one ranked follower and the next: a few round trips. At least 0. @default requestTimeoutMs */
   readonly staggerMs: number;
   /** The bound of a round trip in ms; at most a tenth of leaderTimeoutMs. More than 0. @default leaderTimeoutMs / 10 */
   readonly requestTimeoutMs: number;
@@ -26,16 +26,17 @@ const DEFAULT_LEADER_TIMEOUT_MS = 500;
  */
 export function resolveTiming(given: Partial<Timing> = {}): Timing {
   const leaderTimeoutMs = inRange('leaderTimeoutMs', given.leaderTimeoutMs ?? DEFAULT_LEADER_TIMEOUT_MS, 10);
+  const requestTimeoutMs = inRange(
+    'requestTimeoutMs',
+    given.requestTimeoutMs ?? leaderTimeoutMs / 10,
+    Number.MIN_VALUE,
+  );
   const timing: Timing = {
     leaderTimeoutMs,
+    requestTimeoutMs,
     heartbeatMs: inRange('heartbeatMs', given.heartbeatMs ?? leaderTimeoutMs / 5, Number.MIN_VALUE),
     randomMs: inRange('randomMs', given.randomMs ?? leaderTimeoutMs / 5, 0),
-    staggerMs: inRange('staggerMs', given.staggerMs ?? leaderTimeoutMs / 20, 0),
-    requestTimeoutMs: inRange(
-      'requestTimeoutMs',
-      given.requestTimeoutMs ?? leaderTimeoutMs / 10,
-      Number.MIN_VALUE,
-    ),
+    staggerMs: inRange('staggerMs', given.staggerMs ?? requestTimeoutMs, 0),
     clockDrift: inRange('clockDrift', given.clockDrift ?? 0.05, 0, 0.499),
   };
   checkTogether(timing);

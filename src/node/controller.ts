@@ -55,8 +55,7 @@ export class RaftController {
 
   /** Tells this peer's own view of itself; `id` is returned as it is. */
   async getPeer(id?: number): Promise<PeerReply> {
-    const peer = await this.#submit((core, now) => core.getPeer(now));
-    return id === undefined ? peer : { ...peer, id };
+    return this.#submit((core, now) => core.getPeer(now, id));
   }
 
   /** Tells whom this peer takes for the leader. */

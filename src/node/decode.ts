@@ -198,6 +198,7 @@ export function decodePeerReply(raw: unknown): PeerReply {
     ...readPeer(fields),
     ...(fields.has('id') ? { id: fields.integer('id') } : {}),
     ...(fields.has('empty') ? { empty: fields.boolean('empty') } : {}),
+    ...(fields.has('rejoinId') ? { rejoinId: fields.integer('rejoinId') } : {}),
     ...(fields.has('promisedMs') ? { promisedMs: fields.number('promisedMs', 0, MAX_MS) } : {}),
   };
 }

@@ -11,7 +11,7 @@ import { Requests } from './requests.js';
 
 const debug = createDebug('raftbeat:node');
 
-/** The most inputs that may wait while a save is under way. */
+/** The most requests of others that may wait while a save is under way. */
 const MAX_MAIL = 1_000;
 /** Timers of the platform cannot wait longer. */
 const MAX_TIMER_MS = 2_147_483_647;
@@ -70,25 +70,24 @@ export class Driver {
     this.#setAlarm();
   }
 
+  /** Whether it takes input: until its stop, or a failure. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** Whether the core leads now, by a fresh look at the clock. */
   isLeader(): boolean {
     return this.#isRunning && this.#core.isLeader(this.#now());
   }
 
   /**
-   * Hands an input to the core in its turn; resolves with its result when all that it depends on is done.
+   * Hands a request to the core in its turn; resolves with its result when all that it depends on is done.
    *
    * @throws RaftError `NOT_RUNNING`, `BUSY`, `STORE_FAILED`, or what the input throws
    */
   submit<T>(input: (core: RaftCore, now: number) => T): Promise<T> {
-    if (!this.#isRunning) return Promise.reject(notRunning());
-    if (this.#mailbox.length >= MAX_MAIL)
-      return Promise.reject(new RaftError('BUSY', 'too many requests wait'));
-    return new Promise<T>((resolve, reject) => {
-      const handle = (now: number): T => input(this.#core, now);
-      this.#mailbox.push({ handle, resolve: resolve as (result: unknown) => void, reject });
-      void this.#drain();
-    });
+    if (this.#mailbox.length < MAX_MAIL) return this.#post(input);
+    return Promise.reject(new RaftError('BUSY', 'too many requests wait'));
   }
 
   /**
@@ -97,7 +96,7 @@ export class Driver {
    * @throws what `RaftCore.resign` throws, or why the order failed: leadership is given up all the same
    */
   async resign(to?: string): Promise<string> {
-    const target = await this.submit((core, now) => core.resign(now, to));
+    const target = await this.#post((core, now) => core.resign(now, to));
     const error = await this.#transfer;
     if (error !== null) throw error;
     return target;
@@ -109,6 +108,16 @@ export class Driver {
     this.#cancelAlarm();
     for (const mail of this.#mailbox.splice(0)) mail.reject(notRunning());
     this.#requests.abortAll(notRunning());
+  }
+
+  /** Answers to own requests are taken in any number: there are no more of them than requests under way. */
+  #post<T>(input: (core: RaftCore, now: number) => T): Promise<T> {
+    if (!this.#isRunning) return Promise.reject(notRunning());
+    return new Promise<T>((resolve, reject) => {
+      const handle = (now: number): T => input(this.#core, now);
+      this.#mailbox.push({ handle, resolve: resolve as (result: unknown) => void, reject });
+      void this.#drain();
+    });
   }
 
   #now(): number {
@@ -191,12 +200,12 @@ export class Driver {
   async #exchange(to: string, request: RaftRequest): Promise<RaftError | null> {
     try {
       const input = receive(to, request, await this.#requests.ask(to, request));
-      await this.submit(input);
+      await this.#post(input);
       return null;
     } catch (cause) {
       const error = cause instanceof RaftError ? cause : new RaftError('INTERNAL', String(cause), { cause });
       debug('%s to %s failed: %s %s', request.type, to, error.code, error.message);
-      await this.submit((core, now) => core.requestFailed(to, request, error, now)).catch(() => {});
+      await this.#post((core, now) => core.requestFailed(to, request, error, now)).catch(() => {});
       return error;
     }
   }

@@ -95,10 +95,12 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
 
   /**
    * Whether this peer leads, computed from the clock at the call: a process that was stopped is told false at its first
-   * question. Cheap; ask it before each step that only a leader may do.
+   * question, and the signal of `whileLeader` is aborted then. Cheap; ask it before each step that only a leader may do.
    */
   isLeader(): boolean {
-    return this.#driver?.isLeader() ?? false;
+    if (this.#driver?.isLeader() === true) return true;
+    this.#endLeadership();
+    return false;
   }
 
   /**
@@ -116,16 +118,12 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
 
   /**
    * Hands over leadership if this peer leads, ends `whileLeader` and `waitForLeader`, and closes everything. Safe to call
-   * again, and before the start; the node can be started again.
+   * again, and before the start; the node can be started again, also while it stops.
    *
    * @throws the first error of the transport or the store; both are closed all the same
    */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop().finally(() => {
-      this.#stopping = null;
-      this.#starting = null;
-    });
-    return this.#stopping;
+    return this.#stopWith((started) => this.#stop(started));
   }
 
   /** Stops the node at the end of an `await using` block. */
@@ -190,7 +188,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   }
 
   async #start(): Promise<void> {
-    await this.#stopping;
+    await this.#stopping?.catch(() => {});
     const { ip, store, transport, rules, timing, random, bootstrap, rejoin } = this.#options;
     const stored = await store.open(ip);
     try {
@@ -198,7 +196,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
       const core = new RaftCore({ peers: this.#peers, random, timing, stored, bootstrap, rejoin });
       const driver = new Driver(core, this.#options, {
         emit: (name, event) => this.#tell(name, event),
-        leadershipMayBeOver: () => this.#checkLeadership(),
+        leadershipMayBeOver: () => this.isLeader(),
         failed: (error) => this.#failed(error),
       });
       const controller = new RaftController((input) => driver.submit(input));
@@ -206,6 +204,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
         debug('request from %s', from);
         return controller.receive(request);
       });
+      if (!driver.isRunning) throw notRunning();
       this.#driver = driver;
       driver.start();
     } catch (error) {
@@ -218,8 +217,18 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
       this.#warn('NACOS_RULES', 'two leaders are possible for minutes, as in the original');
   }
 
-  async #stop(): Promise<void> {
-    await this.#starting?.catch(() => {});
+  /** One stop at a time; a later start waits for it. */
+  #stopWith(stop: (started: Promise<void> | null) => Promise<void>): Promise<void> {
+    const started = this.#starting;
+    this.#starting = null;
+    this.#stopping ??= stop(started).finally(() => {
+      this.#stopping = null;
+    });
+    return this.#stopping;
+  }
+
+  async #stop(started: Promise<void> | null): Promise<void> {
+    await started?.catch(() => {});
     if (this.isLeader()) await this.#driver?.resign().catch(() => {});
     await this.#shutDown();
   }
@@ -230,7 +239,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     this.#driver?.stop();
     this.#driver = null;
     this.#knownLeader = null;
-    this.#checkLeadership();
+    this.#endLeadership();
     this.#leadership.rejectAll(notRunning());
     this.#leader.rejectAll(notRunning());
     await this.#close();
@@ -244,12 +253,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
 
   /** A save failed, or an assertion did: a peer that may have forgotten takes part no longer (D4). */
   #failed(error: RaftError): void {
-    this.#stopping ??= this.#shutDown()
-      .catch((cause: unknown) => debug('while closing: %s', cause))
-      .finally(() => {
-        this.#stopping = null;
-        this.#starting = null;
-      });
+    this.#stopWith(() => this.#shutDown()).catch((cause: unknown) => debug('while closing: %s', cause));
     this.emit('error', error);
   }
 
@@ -268,10 +272,10 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     this.#leader.resolveAll(leader);
   }
 
-  #checkLeadership(): void {
-    if (this.#current === null || this.isLeader()) return;
-    this.#current.end();
+  #endLeadership(): void {
+    const over = this.#current;
     this.#current = null;
+    over?.end();
   }
 
   #warn(code: RaftWarning['code'], message: string): void {

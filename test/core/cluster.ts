@@ -281,10 +281,7 @@ export class Cluster {
         const reply = core.receivedTransfer(request, this.now);
         return (sender, now, from) => sender.receivedPeer(from, reply, now);
       }
-      const reply = {
-        ...core.getPeer(this.now),
-        ...(request.type === 'peer' && request.id !== undefined ? { id: request.id } : {}),
-      };
+      const reply = core.getPeer(this.now, request.type === 'peer' ? request.id : undefined);
       return (sender, now, from) => sender.receivedPeer(from, reply, now);
     } catch (error) {
       if (error instanceof RaftError) return error;

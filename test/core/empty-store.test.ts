@@ -18,8 +18,9 @@ describe('empty store', () => {
     expect(host.core.getPeer(5 * L).empty).toBe(true);
   });
 
-  /** The id that an empty peer asks with. */
+  /** The id that an empty peer asks with, once its start wait is over. */
   function idOf(host: Host): number {
+    host.core.tick(L);
     const asked = host.core.takeOutputs().find((output) => output.type === 'fetchPeer');
     if (asked?.type !== 'fetchPeer' || asked.id === undefined) throw new Error('it does not ask');
     return asked.id;
@@ -29,10 +30,9 @@ describe('empty store', () => {
   test('it recovers after the start wait when n - majority + 1 others with non-empty stores have answered', () => {
     const host = one({}, null, five);
     const id = idOf(host);
-    host.core.receivedPeer(B, { ...peer(B, { term: 7 }), id, empty: false }, 1);
-    host.core.receivedPeer(C, { ...peer(C, { term: 4 }), id, empty: false }, 1);
-    host.core.receivedPeer(E, { ...peer(E, { term: 9 }), id, empty: true }, 1);
-    host.core.tick(L);
+    host.core.receivedPeer(B, { ...peer(B, { term: 7 }), id, empty: false }, L);
+    host.core.receivedPeer(C, { ...peer(C, { term: 4 }), id, empty: false }, L);
+    host.core.receivedPeer(E, { ...peer(E, { term: 9 }), id, empty: true }, L);
     expect(host.core.rejoining).toBe(true);
     host.core.receivedPeer(D, { ...peer(D, { term: 6 }), id, empty: false }, L);
     expect(host.core.rejoining).toBe(false);
@@ -44,24 +44,23 @@ describe('empty store', () => {
     expect(host.core.receivedVote({ peer: candidate(B, 10) }, L)).toMatchObject({ granted: true });
   });
 
-  test('it does not recover before the start wait is over', () => {
+  test('it asks only when its start wait is over: an older answer may come before a vote that is under way', () => {
     const host = one({}, null);
-    const id = idOf(host);
-    for (const ip of [B, C]) host.core.receivedPeer(ip, { ...peer(ip, { term: 7 }), id, empty: false }, 1);
     host.core.tick(L - 1);
-    expect(host.core.rejoining).toBe(true);
-    expect(host.core.nextDeadline()).toBeLessThanOrEqual(L);
+    expect(host.core.takeOutputs()).toEqual([]);
+    expect(host.core.nextDeadline()).toBe(L);
     host.core.tick(L);
-    expect(host.core.rejoining).toBe(false);
+    const asked = { type: 'fetchPeer', id: host.core.getPeer(L).rejoinId };
+    expect(host.core.takeOutputs()).toEqual([B, C].map((from) => ({ ...asked, from })));
   });
 
   test('the word of a plain majority is not enough, nor an answer to an earlier process, nor an observer’s', () => {
     const host = one({}, null, [...five, { ip: 'f:1', observer: true }]);
     const id = idOf(host);
-    for (const ip of [B, C]) host.core.receivedPeer(ip, { ...peer(ip), id, empty: false }, 1);
-    host.core.receivedPeer(D, { ...peer(D), id: id + 1, empty: false }, 1);
-    host.core.receivedPeer(E, { ...peer(E), empty: false }, 1);
-    host.core.receivedPeer('f:1', { ...peer('f:1'), id, empty: false }, 1);
+    for (const ip of [B, C]) host.core.receivedPeer(ip, { ...peer(ip), id, empty: false }, L);
+    host.core.receivedPeer(D, { ...peer(D), id: id + 1, empty: false }, L);
+    host.core.receivedPeer(E, { ...peer(E), empty: false }, L);
+    host.core.receivedPeer('f:1', { ...peer('f:1'), id, empty: false }, L);
     host.core.tick(2 * L);
     expect(host.core.rejoining).toBe(true);
   });
@@ -69,8 +68,7 @@ describe('empty store', () => {
   test('all others, empty or not, are enough', () => {
     const host = one({}, null, five);
     const id = idOf(host);
-    for (const ip of [B, C, D]) host.core.receivedPeer(ip, { ...peer(ip), id, empty: true }, 1);
-    host.core.tick(L);
+    for (const ip of [B, C, D]) host.core.receivedPeer(ip, { ...peer(ip), id, empty: true }, L);
     expect(host.core.rejoining).toBe(true);
     host.core.receivedPeer(E, { ...peer(E, { term: 3 }), id, empty: false }, L);
     expect(host.self.term).toBe(3);
@@ -80,27 +78,58 @@ describe('empty store', () => {
   test('with rejoin strict it waits for all others', () => {
     const host = one({ rejoin: 'strict' }, null, five);
     const id = idOf(host);
-    for (const ip of [B, C, D]) host.core.receivedPeer(ip, { ...peer(ip), id, empty: false }, 1);
-    host.core.tick(L);
+    for (const ip of [B, C, D]) host.core.receivedPeer(ip, { ...peer(ip), id, empty: false }, L);
     expect(host.core.rejoining).toBe(true);
     host.core.receivedPeer(E, { ...peer(E), id, empty: false }, L);
     expect(host.core.rejoining).toBe(false);
   });
 
-  test('with bootstrap a majority of empty peers may begin, and only of a new cluster', () => {
-    for (const [term, empty, begins] of [
-      [0, true, true],
-      [0, false, true],
-      [1, false, false],
-    ] as const) {
+  test('with bootstrap a majority of empty peers may begin, and one that holds something is not empty', () => {
+    for (const empty of [true, false]) {
       const host = one({ bootstrap: true }, null, five);
       const id = idOf(host);
-      host.core.receivedPeer(B, { ...peer(B), id, empty: true }, 1);
-      host.core.tick(L);
+      host.core.receivedPeer(B, { ...peer(B), id, empty: true }, L);
       expect(host.core.rejoining).toBe(true);
-      host.core.receivedPeer(C, { ...peer(C, { term }), id, empty }, L);
-      expect(host.core.rejoining).toBe(!begins);
+      host.core.receivedPeer(C, { ...peer(C), id, empty }, L);
+      expect(host.core.rejoining).toBe(!empty);
     }
+  });
+
+  test('one that began a new cluster still counts as empty for those with which it began, until an election', () => {
+    const host = one({ bootstrap: true }, null, five);
+    const id = idOf(host);
+    host.core.receivedPeer(B, { ...peer(B), id, empty: true, rejoinId: 7 }, L);
+    host.core.receivedPeer(C, { ...peer(C), id, empty: true, rejoinId: 8 }, L);
+    expect(host.core.rejoining).toBe(false);
+    expect(host.core.getPeer(L, 7)).toMatchObject({ id: 7, empty: true });
+    expect(host.core.getPeer(L, 9)).toMatchObject({ id: 9, empty: false });
+    expect(host.core.getPeer(L).empty).toBe(false);
+    host.core.receivedBeat(beat(B, 1), L);
+    expect(host.core.getPeer(L, 7).empty).toBe(false);
+  });
+
+  test('founders that start one after the other all begin', () => {
+    const cluster = new Cluster(five, { bootstrap: true }, null);
+    for (const ip of [B, C, D, E]) cluster.kill(ip);
+    for (const ip of [B, C]) {
+      cluster.run(L / 3);
+      cluster.start(ip, null);
+    }
+    cluster.elect();
+    expect([A, B, C].map((ip) => cluster.core(ip).rejoining)).toEqual([false, false, false]);
+  });
+
+  test('bootstrap left on does not let an emptied peer vote again with a peer that missed the election', () => {
+    const cluster = new Cluster([A, { ip: B, priority: 0 }, { ip: C, priority: 2 }], { bootstrap: true });
+    cluster.cut(B, C);
+    cluster.cut(C, B);
+    expect(cluster.elect()).toBe(C);
+    cluster.isolate(C);
+    cluster.kill(A);
+    cluster.start(A, null);
+    cluster.run(5 * L);
+    expect(cluster.host(B).self.term).toBe(0);
+    expect(cluster.core(A).rejoining).toBe(true);
   });
 
   test('a new cluster begins when all are up; with bootstrap, when a majority is', () => {
@@ -137,21 +166,22 @@ describe('empty store', () => {
   });
 
   test('it asks those again that have not told of a store that holds something', () => {
-    const host = one({}, null);
+    const host = one({}, null, five);
     const id = idOf(host);
-    host.core.receivedPeer(B, { ...peer(B), id, empty: false }, 1);
-    host.core.receivedPeer(C, { ...peer(C), id, empty: true }, 1);
-    host.core.tick(TIMING.requestTimeoutMs);
-    expect(host.core.takeOutputs()).toEqual([{ type: 'fetchPeer', from: C, id }]);
+    host.core.receivedPeer(B, { ...peer(B), id, empty: false }, L);
+    host.core.receivedPeer(C, { ...peer(C), id, empty: true }, L);
+    host.core.tick(L + TIMING.requestTimeoutMs);
+    expect(host.core.takeOutputs()).toEqual([C, D, E].map((from) => ({ type: 'fetchPeer', from, id })));
   });
 
   test('an overtaken answer does not replace a newer one', () => {
     const host = one({}, null);
     const id = idOf(host);
-    host.core.receivedPeer(B, { ...peer(B, { term: 7 }), id, empty: false }, 1);
-    host.core.receivedPeer(B, { ...peer(B, { term: 3 }), id, empty: true }, 2);
-    host.core.receivedPeer(C, { ...peer(C, { term: 2 }), id, empty: false }, 2);
-    host.core.tick(L);
+    host.core.receivedPeer(B, { ...peer(B, { term: 7 }), id, empty: false }, L);
+    host.core.receivedPeer(B, { ...peer(B, { term: 3 }), id, empty: true }, L);
+    host.core.receivedPeer(B, { ...peer(B, { term: 7 }), id, empty: true }, L);
+    host.core.receivedPeer(C, { ...peer(C, { term: 2 }), id, empty: false }, L);
+    expect(host.core.rejoining).toBe(false);
     expect(host.self.term).toBe(7);
   });
 
@@ -166,9 +196,9 @@ describe('empty store', () => {
     expect(cluster.elect()).toBe(A);
     cluster.kill(B);
     cluster.start(B, null);
-    cluster.run(4 * LATENCY);
+    cluster.run(L + 4 * LATENCY);
     cluster.isolate(A);
-    for (let ms = 0; ms < 9 * L; ms += H) {
+    for (let ms = 0; ms < 8 * L; ms += H) {
       cluster.run(H);
       expect(cluster.leaders.length).toBeLessThanOrEqual(1);
     }
