@@ -17,7 +17,7 @@ import type { PeerSnapshot, RaftPeer } from './peer.js';
 import type { RaftPeerSet } from './peer-set.js';
 import { ElectionTimeouts } from './ranking.js';
 import { Rejoin } from './rejoin.js';
-import { resolveTiming, type Timing } from './timing.js';
+import { MAX_MS, resolveTiming, type Timing } from './timing.js';
 
 /** What a `RaftCore` is made of. */
 export interface RaftCoreOptions {
@@ -445,8 +445,8 @@ export class RaftCore {
   #beatReply(beat: Beat, now: number): BeatReply {
     const { ip, voteFor, term, state } = this.#self;
     const requestTerm = beat.peer.term;
-    const leaderDueMs = Math.max(0, this.#electionDue - now);
-    const heartbeatDueMs = Math.max(0, this.#heartbeatDue - now);
+    const leaderDueMs = left(this.#electionDue - now);
+    const heartbeatDueMs = left(this.#heartbeatDue - now);
     const { sentAt } = beat;
     // Written out twice: a spread would cost more than all the rest of a steady beat.
     if (sentAt === undefined) return { ip, voteFor, term, leaderDueMs, heartbeatDueMs, state, requestTerm };
@@ -672,8 +672,8 @@ export class RaftCore {
   }
 
   #snapshot(now: number): PeerSnapshot {
-    this.#self.leaderDueMs = Math.max(0, this.#electionDue - now);
-    this.#self.heartbeatDueMs = Math.max(0, this.#heartbeatDue - now);
+    this.#self.leaderDueMs = left(this.#electionDue - now);
+    this.#self.heartbeatDueMs = left(this.#heartbeatDue - now);
     return this.#self.snapshot();
   }
 
@@ -687,6 +687,11 @@ export class RaftCore {
     this.peers.report(error);
     return error;
   }
+}
+
+/** Ms left, as they travel: no less than 0, no more than a reply may bear. */
+function left(ms: number): number {
+  return Math.min(MAX_MS, Math.max(0, ms));
 }
 
 const NOTHING_STORED: StoredState = { term: 0, voteFor: null, promisedMs: 0 };

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'eventemitter3';
-import { RaftError } from './errors.js';
+import { RaftError, textOf } from './errors.js';
 
 /** An emitter that survives its listeners: each of them is called, and one that throws or rejects is reported. */
 export class Emitter<Events extends { error: (error: RaftError) => void }> extends EventEmitter<Events> {
@@ -29,7 +29,7 @@ export class Emitter<Events extends { error: (error: RaftError) => void }> exten
   /** A listener of `error` that fails has nobody left to tell. */
   #reportListener(name: unknown, cause: unknown): void {
     if (name === 'error') return;
-    const error = new RaftError('LISTENER_FAILED', `a listener of ${String(name)} failed: ${String(cause)}`, {
+    const error = new RaftError('LISTENER_FAILED', `a listener of ${String(name)} failed: ${textOf(cause)}`, {
       cause,
     });
     (this.emit as unknown as (name: 'error', error: RaftError) => boolean).call(this, 'error', error);

@@ -65,6 +65,15 @@ export class RaftError extends Error {
   }
 }
 
+/** What was thrown, as a text; anything can be thrown, also what has no text. */
+export function textOf(cause: unknown): string {
+  try {
+    return String(cause);
+  } catch {
+    return 'something that cannot be shown';
+  }
+}
+
 /** Throws `INTERNAL` when something that can only be a bug of this library is seen. */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new RaftError('INTERNAL', `assertion failed: ${message}`);

@@ -1,5 +1,5 @@
 import { Emitter } from './emitter.js';
-import { RaftError } from './errors.js';
+import { RaftError, textOf } from './errors.js';
 import {
   LeaderElectFinishedEvent,
   LeaderLostEvent,
@@ -425,11 +425,11 @@ function checkMember(given: string | Member, at: number): Required<Member> {
   if (!Number.isInteger(priority) || priority < 0 || priority > 1000) {
     throw new RaftError(
       'BAD_OPTION',
-      `${name}.priority must be an integer from 0 to 1000, not ${String(priority)}`,
+      `${name}.priority must be an integer from 0 to 1000, not ${textOf(priority)}`,
     );
   }
   if (typeof observer !== 'boolean') {
-    throw new RaftError('BAD_OPTION', `${name}.observer must be true or false, not ${String(observer)}`);
+    throw new RaftError('BAD_OPTION', `${name}.observer must be true or false, not ${textOf(observer)}`);
   }
   return { ip: checkIp(`${name}.ip`, ip), priority, observer };
 }
@@ -437,11 +437,12 @@ function checkMember(given: string | Member, at: number): Required<Member> {
 /** The longest ip, in characters: what a host name, a port and some more need. */
 export const MAX_IP_LENGTH = 300;
 
-function checkIp(name: string, ip: unknown): string {
+/** @throws RaftError `BAD_OPTION` naming `name` */
+export function checkIp(name: string, ip: unknown): string {
   if (typeof ip === 'string' && ip.length > 0 && ip.length <= MAX_IP_LENGTH && !/[\s\p{Cc}]/u.test(ip))
     return ip;
   throw new RaftError(
     'BAD_OPTION',
-    `${name} must be a text such as 'host:port' of 1 to ${MAX_IP_LENGTH} characters without blanks, not ${JSON.stringify(ip)}`,
+    `${name} must be a text such as 'host:port' of 1 to ${MAX_IP_LENGTH} characters without blanks, not ${typeof ip === 'string' ? JSON.stringify(ip.slice(0, 50)) : typeof ip}`,
   );
 }

@@ -1,4 +1,4 @@
-import { RaftError } from './errors.js';
+import { RaftError, textOf } from './errors.js';
 
 /** How often, how long, how far apart (section 3). */
 export interface Timing {
@@ -25,20 +25,17 @@ const DEFAULT_LEADER_TIMEOUT_MS = 500;
  * @throws RaftError `BAD_OPTION` naming the option
  */
 export function resolveTiming(given: Partial<Timing> = {}): Timing {
-  const leaderTimeoutMs = inRange('leaderTimeoutMs', given.leaderTimeoutMs ?? DEFAULT_LEADER_TIMEOUT_MS, 10);
-  const requestTimeoutMs = inRange(
-    'requestTimeoutMs',
-    given.requestTimeoutMs ?? leaderTimeoutMs / 10,
-    Number.MIN_VALUE,
-  );
-  const timing: Timing = {
-    leaderTimeoutMs,
-    requestTimeoutMs,
-    heartbeatMs: inRange('heartbeatMs', given.heartbeatMs ?? leaderTimeoutMs / 5, Number.MIN_VALUE),
-    randomMs: inRange('randomMs', given.randomMs ?? leaderTimeoutMs / 5, 0),
-    staggerMs: inRange('staggerMs', given.staggerMs ?? requestTimeoutMs, 0),
-    clockDrift: inRange('clockDrift', given.clockDrift ?? 0.05, 0, 0.499),
-  };
+  const { leaderTimeoutMs = DEFAULT_LEADER_TIMEOUT_MS, clockDrift = 0.05 } = given;
+  inRange('leaderTimeoutMs', leaderTimeoutMs, 10);
+  const { heartbeatMs = leaderTimeoutMs / 5, randomMs = leaderTimeoutMs / 5 } = given;
+  const { requestTimeoutMs = leaderTimeoutMs / 10 } = given;
+  const { staggerMs = requestTimeoutMs } = given;
+  inRange('heartbeatMs', heartbeatMs, Number.MIN_VALUE);
+  inRange('randomMs', randomMs, 0);
+  inRange('requestTimeoutMs', requestTimeoutMs, Number.MIN_VALUE);
+  inRange('staggerMs', staggerMs, 0);
+  inRange('clockDrift', clockDrift, 0, 0.499);
+  const timing = { heartbeatMs, leaderTimeoutMs, randomMs, staggerMs, requestTimeoutMs, clockDrift };
   checkTogether(timing);
   return timing;
 }
@@ -64,14 +61,14 @@ function checkTogether(timing: Timing): void {
   }
 }
 
-/** 2^31 - 1: the longest time that a timer of the platform can wait. */
-const MAX_MS = 2_147_483_647;
+/** 2^31 - 1: the longest time in ms that a timer of the platform can wait, and that travels. */
+export const MAX_MS = 2_147_483_647;
 
-function inRange(name: keyof Timing, value: unknown, min: number, max: number = MAX_MS): number {
-  if (typeof value === 'number' && value >= min && value <= max) return value;
+function inRange(name: keyof Timing, value: unknown, min: number, max: number = MAX_MS): void {
+  if (typeof value === 'number' && value >= min && value <= max) return;
   const lower = min === Number.MIN_VALUE ? 'more than 0' : `at least ${min}`;
   throw new RaftError(
     'BAD_OPTION',
-    `${name} must be a number, ${lower} and at most ${max}, not ${String(value)}`,
+    `${name} must be a number, ${lower} and at most ${max}, not ${textOf(value)}`,
   );
 }

@@ -1,5 +1,5 @@
 import type { RaftCore } from '../core/core.js';
-import { RaftError } from '../core/errors.js';
+import { RaftError, textOf } from '../core/errors.js';
 import type {
   BeatReply,
   ErrorReply,
@@ -10,7 +10,7 @@ import type {
   StateReply,
   VoteReply,
 } from '../core/messages.js';
-import type { PeerSnapshot } from '../core/peer.js';
+import { type PeerSnapshot, RaftPeer } from '../core/peer.js';
 import { decodeBeat, decodeRequest, decodeVote } from './decode.js';
 
 /** Hands an input to the core in its turn; resolves when all that the answer depends on is done. */
@@ -97,11 +97,12 @@ export class RaftController {
 /** The leader that this peer knows of at `now`; itself only while it leads. */
 function knownLeader(core: RaftCore, now: number): PeerSnapshot | null {
   const { leader, self } = core.peers;
-  return leader?.ip === self.ip && !core.isLeader(now) ? null : leader;
+  if (leader === null || (leader.ip === self.ip && !core.isLeader(now))) return null;
+  return RaftPeer.from(leader).snapshot();
 }
 
 function errorReply(error: unknown): ErrorReply {
-  if (!(error instanceof RaftError)) return { code: 'INTERNAL', message: String(error) };
+  if (!(error instanceof RaftError)) return { code: 'INTERNAL', message: textOf(error) };
   const { code, message, term } = error;
   return term === undefined ? { code, message } : { code, message, term };
 }

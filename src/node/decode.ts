@@ -12,6 +12,7 @@ import type {
 } from '../core/messages.js';
 import type { PeerSnapshot, PeerState } from '../core/peer.js';
 import { MAX_IP_LENGTH } from '../core/peer-set.js';
+import { MAX_MS } from '../core/timing.js';
 
 /** The most keys in one beat. */
 export const MAX_DATUMS = 10_000;
@@ -19,8 +20,6 @@ export const MAX_DATUMS = 10_000;
 export const MAX_KEY_LENGTH = 1_024;
 /** The longest text of an error that is taken over, in characters. */
 const MAX_MESSAGE_LENGTH = 1_000;
-/** Times beyond about 24 days are no times. */
-const MAX_MS = 2_147_483_647;
 
 const STATES: readonly PeerState[] = ['FOLLOWER', 'CANDIDATE', 'LEADER'];
 

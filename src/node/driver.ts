@@ -1,9 +1,10 @@
 import createDebug from 'debug';
 import type { RaftCore } from '../core/core.js';
-import { RaftError } from '../core/errors.js';
+import { RaftError, textOf } from '../core/errors.js';
 import type { RaftEvents } from '../core/events.js';
 import type { RaftRequest } from '../core/messages.js';
 import type { Output, StoredState } from '../core/outputs.js';
+import { MAX_MS } from '../core/timing.js';
 import { HostTime } from './clock.js';
 import { decodeBeatReply, decodePeerReply, decodeVoteReply } from './decode.js';
 import type { ResolvedOptions } from './options.js';
@@ -13,8 +14,6 @@ const debug = createDebug('raftbeat:node');
 
 /** The most requests of others that may wait while a save is under way. */
 const MAX_MAIL = 1_000;
-/** Timers of the platform cannot wait longer. */
-const MAX_TIMER_MS = 2_147_483_647;
 
 /** What a driver tells its node. */
 export interface DriverHooks {
@@ -45,7 +44,9 @@ export class Driver {
   readonly #time: HostTime;
   readonly #requests: Requests;
   readonly #mailbox: Mail[] = [];
-  readonly #events: (() => void)[] = [];
+  readonly #events: { readonly name: keyof RaftEvents; readonly emit: () => void }[] = [];
+  /** What is being handled: it waits for a save, maybe for ever. */
+  #inHand: Mail | null = null;
   #isRunning = true;
   #isDraining = false;
   #alarmRang = false;
@@ -60,7 +61,9 @@ export class Driver {
     this.#time = new HostTime(options.clock);
     this.#requests = new Requests(options.transport, options.clock, core.timing.leaderTimeoutMs / 2);
     for (const name of ['stateChange', 'leaderLost', 'leaderElectFinished', 'makeLeader', 'error'] as const) {
-      core.peers.on(name, (event: unknown) => this.#events.push(() => hooks.emit(name, event as never)));
+      core.peers.on(name, (event: unknown) => {
+        this.#events.push({ name, emit: () => hooks.emit(name, event as never) });
+      });
     }
     core.peers.on('leaderLost', () => hooks.leadershipMayBeOver());
   }
@@ -102,12 +105,15 @@ export class Driver {
     return target;
   }
 
-  /** Takes no more input, and ends what is open. */
+  /** Takes no more input, and ends what is open. Of events that wait for a save, only a loss is told. */
   stop(): void {
+    if (!this.#isRunning) return;
     this.#isRunning = false;
     this.#cancelAlarm();
+    this.#inHand?.reject(notRunning());
     for (const mail of this.#mailbox.splice(0)) mail.reject(notRunning());
     this.#requests.abortAll(notRunning());
+    for (const { name, emit } of this.#events.splice(0)) if (name === 'leaderLost') emit();
   }
 
   /** Answers to own requests are taken in any number: there are no more of them than requests under way. */
@@ -142,18 +148,20 @@ export class Driver {
   }
 
   async #handle(mail: Mail): Promise<void> {
+    this.#inHand = mail;
     try {
       const answer = this.#answer(mail);
       for (let outputs = this.#core.takeOutputs(); outputs.length > 0; outputs = this.#core.takeOutputs()) {
         await this.#carryOut(outputs);
       }
       if (this.#isRunning) answer();
-      else mail.reject(notRunning());
     } catch (cause) {
       mail.reject(cause);
-      this.#fail(cause);
+      if (this.#isRunning) this.#fail(cause);
     }
-    for (const emit of this.#events.splice(0)) emit();
+    this.#inHand = null;
+    const events = this.#events.splice(0);
+    if (this.#isRunning) for (const { emit } of events) emit();
   }
 
   /** Gives the mail to the core, and returns how to answer it; throws when the core itself is at fault. */
@@ -182,7 +190,7 @@ export class Driver {
     } catch (cause) {
       throw cause instanceof RaftError
         ? cause
-        : new RaftError('STORE_FAILED', `the store could not save: ${String(cause)}`, { cause });
+        : new RaftError('STORE_FAILED', `the store could not save: ${textOf(cause)}`, { cause });
     }
     this.#core.saved(state, this.#now());
   }
@@ -203,7 +211,7 @@ export class Driver {
       await this.#post(input);
       return null;
     } catch (cause) {
-      const error = cause instanceof RaftError ? cause : new RaftError('INTERNAL', String(cause), { cause });
+      const error = cause instanceof RaftError ? cause : new RaftError('INTERNAL', textOf(cause), { cause });
       debug('%s to %s failed: %s %s', request.type, to, error.code, error.message);
       await this.#post((core, now) => core.requestFailed(to, request, error, now)).catch(() => {});
       return error;
@@ -212,7 +220,7 @@ export class Driver {
 
   #fail(cause: unknown): void {
     const error =
-      cause instanceof RaftError ? cause : new RaftError('INTERNAL', `a bug: ${String(cause)}`, { cause });
+      cause instanceof RaftError ? cause : new RaftError('INTERNAL', `a bug: ${textOf(cause)}`, { cause });
     debug('stopped: %s %s', error.code, error.message);
     this.stop();
     this.#hooks.failed(error);
@@ -225,7 +233,7 @@ export class Driver {
     if (due >= this.#alarmAt || due === Number.POSITIVE_INFINITY) return;
     this.#cancelAlarm();
     this.#alarmAt = due;
-    const waitMs = Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(due - this.#now())));
+    const waitMs = Math.min(MAX_MS, Math.max(0, Math.ceil(due - this.#now())));
     this.#cancelAlarm = this.#options.clock.setTimer(() => this.#ring(), waitMs);
   }
 

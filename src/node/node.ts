@@ -1,7 +1,7 @@
 import createDebug from 'debug';
 import { RaftCore } from '../core/core.js';
 import { Emitter } from '../core/emitter.js';
-import { RaftError } from '../core/errors.js';
+import { RaftError, textOf } from '../core/errors.js';
 import type { MakeLeaderEvent, RaftEvents } from '../core/events.js';
 import type { PeerSnapshot, PeerState } from '../core/peer.js';
 import { RaftPeerSet } from '../core/peer-set.js';
@@ -109,11 +109,13 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * @throws RaftError of the store or the transport; everything is closed again then
    */
   start(): Promise<void> {
-    this.#starting ??= this.#start().catch((error: unknown) => {
-      this.#starting = null;
+    if (this.#starting !== null) return this.#starting;
+    const starting = this.#start().catch((error: unknown) => {
+      if (this.#starting === starting) this.#starting = null;
       throw error;
     });
-    return this.#starting;
+    this.#starting = starting;
+    return starting;
   }
 
   /**
@@ -220,11 +222,13 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   /** One stop at a time; a later start waits for it. */
   #stopWith(stop: (started: Promise<void> | null) => Promise<void>): Promise<void> {
     const started = this.#starting;
+    if (this.#stopping !== null && started === null) return this.#stopping;
     this.#starting = null;
-    this.#stopping ??= stop(started).finally(() => {
-      this.#stopping = null;
+    const stopping = stop(started).finally(() => {
+      if (this.#stopping === stopping) this.#stopping = null;
     });
-    return this.#stopping;
+    this.#stopping = stopping;
+    return stopping;
   }
 
   async #stop(started: Promise<void> | null): Promise<void> {
@@ -306,7 +310,7 @@ function isAbortError(cause: unknown): boolean {
 }
 
 function jobFailed(cause: unknown): RaftError {
-  const message = `the function of whileLeader failed after its leadership: ${String(cause)}`;
+  const message = `the function of whileLeader failed after its leadership: ${textOf(cause)}`;
   return new RaftError('LISTENER_FAILED', message, { cause });
 }
 

@@ -1,5 +1,5 @@
 import { RaftError } from '../core/errors.js';
-import type { Member } from '../core/peer-set.js';
+import { checkIp, type Member } from '../core/peer-set.js';
 import { RULES, type RulesName } from '../core/rules.js';
 import { resolveTiming, type Timing } from '../core/timing.js';
 import { MemoryStore } from '../stores/memory.js';
@@ -88,10 +88,11 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
     if (!KEYS.has(key))
       throw new RaftError('BAD_OPTION', `there is no option ${key}; there are ${[...KEYS]}`);
   }
+  checkIp('ip', options.ip);
   const { ip, preset = 'lan', bootstrap = false, rejoin = 'majority' } = options;
   const { members = [ip], clock = systemClock, random = Math.random, store = new MemoryStore() } = options;
   check('preset', Object.hasOwn(PRESETS, preset), `one of ${Object.keys(PRESETS)}`, preset);
-  const rules = options.rules ?? (preset === 'nacos' ? 'nacos' : 'raftbeat');
+  const { rules = preset === 'nacos' ? 'nacos' : 'raftbeat' } = options;
   check('rules', Object.hasOwn(RULES, rules), `one of ${Object.keys(RULES)}`, rules);
   check('bootstrap', typeof bootstrap === 'boolean', 'true or false', bootstrap);
   check('rejoin', rejoin === 'majority' || rejoin === 'strict', `'majority' or 'strict'`, rejoin);
@@ -106,10 +107,11 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
 
 function checkMembers(ip: string, members: readonly (string | Member)[]): void {
   check('members', Array.isArray(members), 'an array of ips', members);
-  const own = members.find((member) => (typeof member === 'string' ? member : member?.ip) === ip);
-  check('members', own !== undefined, `to contain this peer, ${ip}`, members);
-  const anyVoter = members.some((member) => typeof member === 'string' || member.observer !== true);
-  check('members', anyVoter, 'to contain at least one who votes', members);
+  const isOwn = (member: string | Member): boolean =>
+    (typeof member === 'string' ? member : member?.ip) === ip;
+  check('members', members.some(isOwn), `a list that contains this peer, ${ip}`, members);
+  const anyVoter = members.some((member) => typeof member === 'string' || member?.observer !== true);
+  check('members', anyVoter, 'a list of at least one who votes', members);
 }
 
 function resolveTransport(transport: Transport | undefined, members: readonly unknown[]): Transport {
@@ -148,5 +150,9 @@ function check(name: string, holds: boolean, expected: string, came: unknown): v
 
 function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function';
-  return JSON.stringify(value) ?? String(value);
+  try {
+    return (JSON.stringify(value) ?? String(value)).slice(0, 200);
+  } catch {
+    return typeof value === 'object' ? 'an object' : String(value);
+  }
 }

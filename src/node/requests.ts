@@ -1,4 +1,4 @@
-import { RaftError } from '../core/errors.js';
+import { RaftError, textOf } from '../core/errors.js';
 import type { RaftRequest } from '../core/messages.js';
 import type { Transport } from '../transports/transport.js';
 import type { Clock } from './clock.js';
@@ -59,5 +59,5 @@ export class Requests {
 
 function asRaftError(to: string, cause: unknown): RaftError {
   if (cause instanceof RaftError) return cause;
-  return new RaftError('UNREACHABLE', `no answer from ${to}: ${String(cause)}`, { ip: to, cause });
+  return new RaftError('UNREACHABLE', `no answer from ${to}: ${textOf(cause)}`, { ip: to, cause });
 }

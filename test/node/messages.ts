@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import type { PeerSnapshot, RaftRequest } from 'raftbeat';
+
+const MAX_MS = 2 ** 31 - 1;
+
+/** One seed for all: what a property finds, it finds each time. */
+export const SEED = 7_001;
+
+const ms = (min: number): fc.Arbitrary<number> =>
+  fc.double({ min, max: MAX_MS, noNaN: true }).filter((value) => !Object.is(value, -0));
+
+/** Any peer that a message may bear; some of them are members of a cluster of `a:1`, `b:1` and `c:1`. */
+export const arbitraryPeer: fc.Arbitrary<PeerSnapshot> = fc.record({
+  ip: fc.oneof(
+    fc.constantFrom('a:1', 'b:1', 'c:1', 'd:1', '__proto__'),
+    fc.stringMatching(/^[\w.:-]{1,300}$/),
+  ),
+  state: fc.constantFrom('FOLLOWER', 'CANDIDATE', 'LEADER'),
+  term: fc.oneof(fc.nat(5), fc.maxSafeNat()),
+  voteFor: fc.constantFrom(null, 'a:1', 'b:1', 'x:9'),
+  leaderDueMs: ms(-MAX_MS),
+  heartbeatDueMs: ms(-MAX_MS),
+});
+
+/** Any valid request. */
+export const arbitraryRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
+  fc.record(
+    {
+      type: fc.constant('vote' as const),
+      peer: arbitraryPeer,
+      preVote: fc.boolean(),
+      round: fc.maxSafeNat(),
+      transfer: fc.boolean(),
+      revision: fc.record({ term: fc.maxSafeNat(), seq: fc.maxSafeNat() }),
+    },
+    { requiredKeys: ['type', 'peer'] },
+  ),
+  fc.record(
+    {
+      type: fc.constant('beat' as const),
+      peer: arbitraryPeer,
+      datums: fc.array(fc.record({ key: fc.string(), timestamp: fc.maxSafeNat() }), { maxLength: 3 }),
+      leaderTimeoutMs: ms(1),
+      sentAt: ms(-MAX_MS),
+    },
+    { requiredKeys: ['type', 'peer', 'datums'] },
+  ),
+  fc.record({ type: fc.constant('transfer' as const), peer: arbitraryPeer }),
+  fc.record({ type: fc.constant('peer' as const), id: fc.maxSafeNat() }, { requiredKeys: ['type'] }),
+  fc.record({ type: fc.constantFrom('leader' as const, 'state' as const) }),
+);
