@@ -27,6 +27,8 @@ async function story(): Promise<Findings> {
   for (const member of cluster.members) member.start();
   const first = await cluster.leader();
   screen.say(`${first.member.ip} is elected`);
+  // Their stores were empty: only when all three know a leader have all of them begun, and one of them may go.
+  await cluster.until('all to know the leader', () => cluster.members.every((member) => member.knowsLeader));
   await delay(PAUSE_MS);
 
   const { member: killed } = await cluster.leader();

@@ -60,26 +60,30 @@ async function child(ip: string): Promise<void> {
   const raft = new RaftNode({ ip, members: MEMBERS, transport: new IpcTransport() });
   raft.on('makeLeader', ({ leader, term }) => {
     console.log(`${ip}: ${leader.ip === ip ? 'I lead' : `${leader.ip} leads`} term ${term}`);
-    if (leader.ip === ip) post({ from: ip, to: PARENT, id: 'leader' });
+    post({ from: ip, to: PARENT, id: leader.ip });
   });
   await raft.start();
 }
 
-/** The post office, until two have led: it kills the first. */
+/** The post office. Once all know a leader it kills that one, and ends when another leads. */
 async function parent(): Promise<void> {
   const children = new Map(MEMBERS.map((ip) => [ip, fork(fileURLToPath(import.meta.url), [ip])]));
-  const leaders: string[] = [];
-  const twoHaveLed = new Promise<void>((resolve) => {
+  const follows = new Map<string, string>();
+  let killed: string | null = null;
+  const successor = new Promise<string>((resolve) => {
     const deliver = (mail: Mail): void => {
       // The callback: that there is no mail for the dead is no error.
-      if (mail.to !== PARENT) children.get(mail.to)?.send(mail, () => {});
-      else if (leaders.push(mail.from) === 2) resolve();
-      else children.get(mail.from)?.kill('SIGKILL');
+      if (mail.to !== PARENT) return void children.get(mail.to)?.send(mail, () => {});
+      const leader = mail.id;
+      follows.set(mail.from, leader);
+      if (killed !== null && leader === mail.from && leader !== killed) resolve(leader);
+      if (killed !== null || MEMBERS.some((ip) => follows.get(ip) !== leader)) return;
+      killed = leader;
+      children.get(leader)?.kill('SIGKILL');
     };
     for (const child of children.values()) child.on('message', deliver);
   });
-  await twoHaveLed;
-  console.log(`parent: I killed ${leaders[0]}, and ${leaders[1]} took over`);
+  console.log(`parent: ${await successor} took over, I killed ${killed}`);
   for (const child of children.values()) if (child.connected) child.disconnect();
 }
 

@@ -51,6 +51,11 @@ export class Member {
     return this.report?.state === 'FOLLOWER' && this.report.leader !== null;
   }
 
+  /** Whether it follows or leads. */
+  get knowsLeader(): boolean {
+    return this.follows || this.leadsSince !== null;
+  }
+
   /** What its processes believed. */
   get beliefs(): readonly Belief[] {
     return [...this.#former, ...(this.report?.beliefs ?? [])];

@@ -14,7 +14,7 @@ test('a cluster of one leads at once, does its job and stops', async () => {
 test('three processes elect leaders over a transport of twenty lines', async () => {
   await using run = new Run('custom-transport.ts');
   expect(await run.ends(), run.output).toBe(0);
-  const [, first, second] = await run.says(/^parent: I killed (\w+), and (\w+) took over$/m);
+  const [, second, first] = await run.says(/^parent: (\w+) took over, I killed (\w+)$/m);
   expect(second).not.toBe(first);
   expect(run.output).toMatch(new RegExp(`^${first}: I lead term \\d+$`, 'm'));
   expect(run.output).toMatch(new RegExp(`^${second}: I lead term \\d+$`, 'm'));
