@@ -13,10 +13,14 @@ export default defineConfig({
     ],
   },
   test: {
-    root: fileURLToPath(new URL('.', import.meta.url)),
-    include: ['**/*.test.ts'],
-    dangerouslyIgnoreUnhandledErrors: false,
+    root: fileURLToPath(new URL('..', import.meta.url)),
+    include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
-    coverage: { provider: 'v8', allowExternal: true, include: ['../src/**'], reporter: ['text'] },
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      reporter: ['text'],
+      thresholds: { statements: 95, branches: 90, functions: 95, lines: 95 },
+    },
   },
 });
