@@ -200,7 +200,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     const known = this.#peers.get(peer.ip);
     if (known === undefined)
       throw new RaftError('UNKNOWN_PEER', `can not find peer: ${peer.ip}`, { ip: peer.ip });
-    if (known === this.#self) return known;
+    if (known === this.#self || (this.rules.adoptsHigherTerms && peer.term < known.term)) return known;
     if (this.#fetching.size > 0 && this.#fetching.has(peer.ip)) this.#fetching.set(peer.ip, false);
     if (known.state !== peer.state) this.#mark(peer);
     return known.assign(peer);

@@ -499,6 +499,14 @@ describe('D14: asking former leaders', () => {
     }
   });
 
+  test('what an overtaken reply of an older term says of a peer is not stored', () => {
+    const host = follower();
+    host.core.receivedBeat({ peer: leaderOf(B, 7), datums: [] }, 1);
+    host.core.receivedVoteReply(B, { ...peer(B, { term: 6 }), granted: false }, 2);
+    host.core.receivedBeatReply(B, { ...peer(B, { term: 6 }), requestTerm: 6 }, 2);
+    expect(host.core.peers.get(B)).toMatchObject({ state: 'LEADER', term: 7 });
+  });
+
   test('an answer that nobody asked for is ignored', () => {
     const host = follower();
     host.core.receivedPeer(B, leaderOf(B, 5), 1);

@@ -53,6 +53,21 @@ describe('lease', () => {
     expect(host.core.isLeader(2 * L + 3)).toBe(false);
   });
 
+  test('… nor do they make a majority together with one of the new leadership', () => {
+    const host = winner(2 * L, [A, B, C, D, E]);
+    for (const ip of [B, C]) host.core.receivedBeatReply(ip, ack(2 * L), 2 * L);
+    expect(host.core.isLeader(2 * L)).toBe(true);
+    host.core.receivedPeer(D, peer(D, { term: 8 }), 2 * L + 1);
+    host.core.receivedTransfer({ peer: leaderOf(B, 8) }, 2 * L + 2);
+    host.core.saved({ ...IN_USE, term: 9, voteFor: A }, 2 * L + 2);
+    for (const ip of [D, E]) {
+      host.core.receivedVoteReply(ip, { ...peer(ip, { term: 9, voteFor: A }), granted: true }, 2 * L + 2);
+    }
+    host.core.receivedBeatReply(D, ack(2 * L + 2, 9), 2 * L + 3);
+    expect(host.self).toMatchObject({ state: 'LEADER', term: 9 });
+    expect(host.core.isLeader(2 * L + 3)).toBe(false);
+  });
+
   test('acknowledgements of observers do not count', () => {
     const host = winner(2 * L, [A, B, C, { ip: D, observer: true }]);
     host.core.receivedBeatReply(D, ack(2 * L), 2 * L);

@@ -89,6 +89,18 @@ describe('promise', () => {
     expect(leader.core.receivedVote({ peer: candidate(C, 10) }, 3 * L - 1).granted).toBe(false);
   });
 
+  test('3. resigning leaves it standing, too', () => {
+    const { core, self } = one();
+    core.receivedBeat(beat(B, 5), 2 * L);
+    core.receivedTransfer({ peer: leaderOf(B, 5) }, 2 * L + 1);
+    core.saved({ ...IN_USE, term: 6, voteFor: A }, 2 * L + 1);
+    core.receivedVoteReply(B, { ...peer(B, { term: 6, voteFor: A }), granted: true }, 2 * L + 1);
+    core.resign(2 * L + 2, B);
+    expect(self.state).toBe('FOLLOWER');
+    expect(core.receivedVote({ peer: candidate(C, 9) }, 3 * L - 1).granted).toBe(false);
+    expect(core.receivedVote({ peer: candidate(C, 9) }, 3 * L).granted).toBe(true);
+  });
+
   test('4. a leader that holds its lease refuses every vote and pre-vote, a transfer too, and keeps its term', () => {
     const host = winner(2 * L);
     host.core.receivedBeatReply(B, ack(2 * L), 2 * L);

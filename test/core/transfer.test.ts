@@ -97,6 +97,22 @@ describe('transfer and resign', () => {
     expect(later[0]).not.toHaveProperty('transfer');
   });
 
+  test('only the votes of that very term say that they were ordered', () => {
+    const { cluster, leader, core, others } = ledCluster();
+    cluster.loses = (from, _to, request) => from === others[0] && request.type === 'vote';
+    core.resign(cluster.now, others[0]);
+    cluster.carryOut(leader);
+    cluster.run(LATENCY);
+    cluster.loses = () => false;
+    cluster.kill(leader);
+    cluster.elect();
+    const votes = cluster.sent.flatMap(({ request }) =>
+      request.type === 'vote' && request.preVote !== true ? [request] : [],
+    );
+    expect(votes.filter(({ transfer }) => transfer === true).every(({ peer }) => peer.term === 2)).toBe(true);
+    expect(votes.filter(({ peer }) => peer.term !== 2).length).toBeGreaterThan(0);
+  });
+
   test('votes by order skip the promises of the voters', () => {
     const host = one();
     host.core.receivedBeat(beat(B, 5), 2 * L);
