@@ -3,7 +3,7 @@ import { RaftError, textOf } from './errors.js';
 
 /** An emitter that survives its listeners: each of them is called, and one that throws or rejects is reported. */
 export class Emitter<Events extends { error: (error: RaftError) => void }> extends EventEmitter<Events> {
-  /** As in eventemitter3, but a listener that fails raises `error` with `LISTENER_FAILED` and stops no other. */
+  /** Calls all listeners, `this` being the emitter; one that fails raises `error` with `LISTENER_FAILED`. */
   override emit<Name extends EventEmitter.EventNames<Events>>(
     name: Name,
     ...args: Parameters<EventEmitter.EventListener<Events, Name>>

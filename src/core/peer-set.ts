@@ -56,6 +56,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   readonly #markedLeaders = new Set<string>();
   /** Former leaders that were asked, and whether nothing newer was heard of them since (D14). */
   readonly #fetching = new Map<string, boolean>();
+  #isMember = false;
   #isFixed = false;
   #outputs: Output[] = [];
   #events: (() => void)[] = [];
@@ -78,7 +79,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    * @throws RaftError `UNKNOWN_PEER` when it is not among the members
    */
   local(): RaftPeer {
-    if (!this.contains(this.#self.ip)) {
+    if (!this.#isMember) {
       throw new RaftError(
         'UNKNOWN_PEER',
         `unable to find local peer: ${this.#self.ip}, all peers: [${this.ips}]`,
@@ -177,6 +178,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
       this.#peers.set(ip, ip === this.#self.ip ? this.#self : (known.get(ip) ?? new RaftPeer(ip)));
     }
     this.#members = members;
+    this.#isMember = this.contains(this.#self.ip);
     this.#voters = members.filter((member) => !member.observer);
     this.#otherIps = members.filter(({ ip }) => ip !== this.#self.ip).map(({ ip }) => ip);
     this.#otherVoterIps = this.#voters.filter(({ ip }) => ip !== this.#self.ip).map(({ ip }) => ip);
@@ -197,13 +199,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    * @throws RaftError `UNKNOWN_PEER`: nobody joins by being heard of (D6)
    */
   update(peer: PeerSnapshot): RaftPeer {
-    const known = this.#peers.get(peer.ip);
-    if (known === undefined)
-      throw new RaftError('UNKNOWN_PEER', `can not find peer: ${peer.ip}`, { ip: peer.ip });
-    if (known === this.#self || (this.rules.adoptsHigherTerms && peer.term < known.term)) return known;
-    if (this.#fetching.size > 0 && this.#fetching.has(peer.ip)) this.#fetching.set(peer.ip, false);
-    if (known.state !== peer.state) this.#mark(peer);
-    return known.assign(peer);
+    return this.#store(this.#known(peer.ip), peer);
   }
 
   /**
@@ -213,9 +209,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    * @throws RaftError `UNKNOWN_PEER`; nothing changes (D6)
    */
   makeLeader(candidate: PeerSnapshot): RaftPeer {
-    if (!this.contains(candidate.ip)) {
-      throw new RaftError('UNKNOWN_PEER', `can not find peer: ${candidate.ip}`, { ip: candidate.ip });
-    }
+    const known = this.#known(candidate.ip);
     this.hold();
     try {
       if (this.#isChange(candidate)) {
@@ -223,7 +217,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
         this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate));
         this.announceLeader();
       }
-      const known = this.update(candidate);
+      this.#store(known, candidate);
       if (this.#markedLeaders.size > 1 || !this.#markedLeaders.has(candidate.ip))
         this.#askFormerLeaders(candidate.ip);
       return known;
@@ -390,6 +384,19 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
       this.#fetching.set(ip, true);
       this.output({ type: 'fetchPeer', from: ip });
     }
+  }
+
+  #known(ip: string): RaftPeer {
+    const known = this.#peers.get(ip);
+    if (known === undefined) throw new RaftError('UNKNOWN_PEER', `can not find peer: ${ip}`, { ip });
+    return known;
+  }
+
+  #store(known: RaftPeer, peer: PeerSnapshot): RaftPeer {
+    if (known === this.#self || (this.rules.adoptsHigherTerms && peer.term < known.term)) return known;
+    if (this.#fetching.size > 0 && this.#fetching.has(peer.ip)) this.#fetching.set(peer.ip, false);
+    if (known.state !== peer.state) this.#mark(peer);
+    return known.assign(peer);
   }
 
   #mark({ ip, state }: PeerSnapshot): void {
