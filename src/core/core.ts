@@ -125,6 +125,7 @@ export class RaftCore {
   tick(now: number): void {
     const at = this.#enter(now);
     if (this.#rejoin !== null) this.#tickRejoin(this.#rejoin, at);
+    else if (!this.peers.rules.promises) this.#tickAsOriginal(at);
     else if (this.#self.state === 'LEADER') this.#tickLeader(at);
     else this.#tickFollower(at);
     this.#exit();
@@ -405,14 +406,19 @@ export class RaftCore {
   #tickFollower(now: number): void {
     if (now >= this.#silenceDue()) this.peers.loseLeader();
     if (now < this.#electionDue || !this.#mayEverCampaign()) return;
-    if (!this.peers.rules.promises) {
-      this.#campaign(now, false);
-      return;
-    }
     const freeAt = now + this.#refusedForMs(this.#self.ip, false, now);
     const mayAt = Math.max(freeAt, this.#noCampaignBefore);
     if (mayAt > now) this.#electionDue = this.#timeouts.after(mayAt);
     else this.#openRound(now);
+  }
+
+  /** The original's two tasks: one who does not lead only renews the due of its beat; one whose beats stalled campaigns. */
+  #tickAsOriginal(now: number): void {
+    if (now >= this.#heartbeatDue) {
+      if (this.#self.state === 'LEADER') this.#beat(now);
+      else this.#heartbeatDue = now + this.timing.heartbeatMs;
+    }
+    if (now >= this.#electionDue && this.#mayEverCampaign()) this.#campaign(now, false);
   }
 
   #adopt(term: number, now: number): void {
@@ -571,10 +577,13 @@ export class RaftCore {
 
   #elected(now: number): void {
     this.#round = null;
+    if (!this.peers.rules.leases) {
+      this.peers.announceLeader();
+      return;
+    }
     this.#lease.begin(now, this.peers.otherVoters, this.peers.majorityCount() - 1);
     this.#beat(now);
-    if (this.peers.rules.leases) this.#leadOnceLeased(now);
-    else this.peers.announceLeader();
+    this.#leadOnceLeased(now);
   }
 
   #tickLeader(now: number): void {

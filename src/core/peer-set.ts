@@ -213,6 +213,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     this.hold();
     try {
       if (this.#isChange(candidate)) {
+        this.local(); // One that is no member itself follows nobody.
         this.loseLeader();
         this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate));
         this.announceLeader();
@@ -371,6 +372,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   #win(): void {
     this.hold();
+    this.loseLeader();
     this.become('LEADER');
     this.#lead(this.#self);
     const winner = this.#self.snapshot();

@@ -270,6 +270,8 @@ export function winner(term: number, options: SoloOptions = {}): Solo {
 /** The leader of `term`, within its lease. */
 export function leader(term: number, options: SoloOptions = {}): Solo {
   const solo = winner(term, options);
+  // With original peers the first beat waits for its due, too.
+  if (options.rules === 'nacos') solo.waitUntil(() => solo.requests('beat').length > 0);
   for (const other of solo.core.peers.otherVoters) solo.acked(other);
   return solo;
 }
