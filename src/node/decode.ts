@@ -97,7 +97,10 @@ class Fields {
     if (!Array.isArray(value) || value.length > maxLength) {
       throw this.#wrong(name, `a list of at most ${maxLength}`, value);
     }
-    return value.map((item: unknown, at) => read(new Fields(item, `${this.#at(name)}[${at}]`, this.#code)));
+    // Not `map`: it would skip the holes of a sparse list.
+    return Array.from(value, (item: unknown, at) =>
+      read(new Fields(item, `${this.#at(name)}[${at}]`, this.#code)),
+    );
   }
 
   #value(name: string): unknown {

@@ -1,4 +1,15 @@
 export type { ContractCase } from './contract.js';
+export type { CheckName, Violation } from './sim/checks.js';
+export type { Fault, FaultKind, FaultTrigger } from './sim/faults.js';
+export { FAULT_KINDS } from './sim/faults.js';
+export type { LinkWeather } from './sim/network.js';
+export type { ShrunkRun } from './sim/shrink.js';
+export { shrink } from './sim/shrink.js';
+export type { SimOptions, SimReport } from './sim/simulate.js';
+export { formatReport, simulate } from './sim/simulate.js';
+export type { TimelineEntry } from './sim/timeline.js';
+export { formatTimeline } from './sim/timeline.js';
+export type { SimNode, SimNodeClass } from './sim/world.js';
 export type { StoreHarness, StorePlace } from './store-contract.js';
 export { storeContract } from './store-contract.js';
 export type { TransportHarness, TransportNetwork } from './transport-contract.js';

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { RaftError } from '../core/errors.js';
 import type { ErrorReply, RaftReply } from '../core/messages.js';
 import { AUTH_HEADER, type HttpAuth } from './http-auth.js';
@@ -22,6 +23,7 @@ export interface HttpInboundOptions {
 export class HttpInbound {
   readonly #options: HttpInboundOptions;
   readonly #underWay = new Set<Answer>();
+  readonly #watched = new WeakSet<Socket>();
   #drained: () => void = () => {};
 
   constructor(options: HttpInboundOptions) {
@@ -32,11 +34,23 @@ export class HttpInbound {
   serve(req: IncomingMessage, res: ServerResponse, type: string): void {
     const answer = new Answer(req, res);
     this.#underWay.add(answer);
-    res.once('close', () => {
-      this.#underWay.delete(answer);
-      if (this.#underWay.size === 0) this.#drained();
-    });
+    res.once('close', () => this.#forget(answer));
+    this.#watch(req.socket);
     this.#route(answer, res, type).catch((error: unknown) => answer.refuse(error));
+  }
+
+  /** A pipelined answer whose turn never came is not closed: of its end only the connection tells. */
+  #watch(socket: Socket): void {
+    if (this.#watched.has(socket)) return;
+    this.#watched.add(socket);
+    socket.once('close', () => {
+      for (const answer of this.#underWay) if (answer.req.socket === socket) this.#forget(answer);
+    });
+  }
+
+  #forget(answer: Answer): void {
+    this.#underWay.delete(answer);
+    if (this.#underWay.size === 0) this.#drained();
   }
 
   /** Waits a little for the answers under way, and refuses the rest; resolved when nothing is left. */

@@ -501,6 +501,13 @@ describe.each([
   );
 });
 
+test('a list with holes is refused: they are no objects', () => {
+  expect(refusal(decodeBeat, { ...BEAT, datums: Array(1) })).toMatchObject({
+    code: 'BAD_REQUEST',
+    message: expect.stringContaining('beat.datums[0]'),
+  });
+});
+
 describe('any message', () => {
   test('that is valid comes through JSON and decoding as it was', () => {
     fc.assert(

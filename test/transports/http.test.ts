@@ -443,6 +443,19 @@ describe('The server', () => {
     expect(timers).not.toHaveBeenCalled();
   });
 
+  test('is not held up in its stop by a client that pipelines and goes away', async () => {
+    let asked = 0;
+    const { transport, ip } = await serve({}, () => {
+      asked++;
+      return new Promise(() => {});
+    });
+    const socket = dial(ip);
+    socket.write('GET /raft/peer HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(2));
+    await vi.waitFor(() => expect(asked).toBe(2));
+    socket.destroy();
+    await transport.stop();
+  }, 10_000);
+
   test('ends a client that is slow to send', async () => {
     const { ip } = await serve();
     const socket = dial(ip);

@@ -1,0 +1,209 @@
+import type { RaftReply, RaftRequest } from '../../core/messages.js';
+import type { Receive } from '../../transports/transport.js';
+import type { SimHost } from './host.js';
+import { SimRandom } from './random.js';
+import type { Scheduler, Work } from './scheduler.js';
+
+/** How bad a link is. Rates are probabilities. */
+export interface LinkWeather {
+  readonly loss?: number;
+  readonly duplicate?: number;
+  /** The share of messages that are late by a heavy-tailed time. */
+  readonly late?: number;
+  /** Up to how many ms of delay are added at random: messages overtake each other. */
+  readonly jitterMs?: number;
+}
+
+/** A process on the network. */
+export interface Station {
+  readonly ip: string;
+  /** The ip, unless it is a second process of that ip. */
+  readonly name: string;
+  readonly host: SimHost;
+}
+
+/** Looks at messages as they leave and arrive. */
+export interface Wiretap {
+  leaves(from: Station, to: string, request: RaftRequest): void;
+  answers(from: Station, request: RaftRequest, reply: RaftReply, arrivedAt: number): void;
+  /** The answer reaches who asked. */
+  answered(by: string, to: Station, request: RaftRequest, reply: RaftReply): void;
+  /** Returns what is to be called when all that follows at once is done. */
+  arrives(at: Station, request: RaftRequest): (() => void) | null;
+}
+
+interface Served {
+  readonly station: Station;
+  readonly receive: Receive;
+}
+
+interface Link {
+  readonly random: SimRandom;
+  blocks: number;
+  readonly weathers: Set<LinkWeather>;
+}
+
+/**
+ * Carries requests between hosts, each direction of each pair with faults of its own. Messages are objects that nobody
+ * changes: what arrives is decoded into new ones by the receiver.
+ */
+export class SimNetwork {
+  /** The longest time in ms for which a message lives. */
+  readonly maxAgeMs: number;
+  /** A message takes from this to four times this, in ms, in fair weather. */
+  readonly latencyMs: number;
+  readonly #scheduler: Scheduler;
+  readonly #seed: number;
+  readonly #tap: Wiretap;
+  readonly #links = new Map<string, Map<string, Link>>();
+  readonly #served = new Map<string, Served[]>();
+
+  constructor(scheduler: Scheduler, seed: number, latencyMs: number, maxAgeMs: number, tap: Wiretap) {
+    this.latencyMs = latencyMs;
+    this.#scheduler = scheduler;
+    this.#seed = seed;
+    this.maxAgeMs = maxAgeMs;
+    this.#tap = tap;
+  }
+
+  /** The process of `station` serves its ip. */
+  serve(station: Station, receive: Receive): void {
+    const all = this.#served.get(station.ip) ?? [];
+    this.#served.set(station.ip, [...all, { station, receive }]);
+  }
+
+  /** Carries a request of `from`, and the answer to it. */
+  request(from: Station, to: string, request: RaftRequest): Promise<unknown> {
+    if (!from.host.isAlive) return Promise.reject(new Error('the process has ended'));
+    this.#tap.leaves(from, to, request);
+    return new Promise((resolve, reject) => {
+      const bornAt = this.#scheduler.now;
+      this.#send(from.ip, to, () => this.#arrive(from, to, request, bornAt, resolve, reject));
+    });
+  }
+
+  /** The process of `host` serves no longer. */
+  leave(host: SimHost): void {
+    for (const [ip, served] of this.#served)
+      this.#served.set(
+        ip,
+        served.filter((one) => one.station.host !== host),
+      );
+  }
+
+  /** Blocks the way from one ip to another; calls add up. */
+  block(from: string, to: string): void {
+    this.#link(from, to).blocks++;
+  }
+
+  /** Takes one `block` back. */
+  unblock(from: string, to: string): void {
+    this.#link(from, to).blocks--;
+  }
+
+  addWeather(from: string, to: string, weather: LinkWeather): void {
+    this.#link(from, to).weathers.add(weather);
+  }
+
+  removeWeather(from: string, to: string, weather: LinkWeather): void {
+    this.#link(from, to).weathers.delete(weather);
+  }
+
+  /** Hands `request` to all who serve `ip`; `answered` gets what they say. */
+  inject(ip: string, request: RaftRequest, answered: (reply: RaftReply) => void): void {
+    for (const { station, receive } of this.#served.get(ip) ?? [])
+      this.#scheduler.after(0, () => station.host.post(() => void receive(request, 'forged').then(answered)));
+  }
+
+  #arrive(
+    from: Station,
+    to: string,
+    request: RaftRequest,
+    bornAt: number,
+    resolve: (reply: unknown) => void,
+    reject: (cause: unknown) => void,
+  ): Promise<void> | undefined {
+    const served = this.#at(from.ip, to);
+    if (served === null) {
+      this.#send(to, from.ip, () => from.host.post(() => reject(new Error(`nobody listens at ${to}`))));
+      return undefined;
+    }
+    let after: (() => void) | null = null;
+    const { station, receive } = served;
+    const arrived = station.host.post(() => {
+      if (this.#isTooOld(bornAt)) return;
+      after = this.#tap.arrives(station, request);
+      const arrivedAt = this.#scheduler.now;
+      void receive(request, from.ip).then((reply) => {
+        if (!station.host.isAlive) return;
+        this.#tap.answers(station, request, reply, arrivedAt);
+        this.#reply(station, from, request, reply, resolve);
+      });
+    });
+    return arrived?.then(() => after?.());
+  }
+
+  #reply(
+    from: Station,
+    to: Station,
+    request: RaftRequest,
+    reply: RaftReply,
+    resolve: (reply: unknown) => void,
+  ): void {
+    const bornAt = this.#scheduler.now;
+    this.#send(from.ip, to.ip, () =>
+      to.host.post(() => {
+        if (this.#isTooOld(bornAt)) return;
+        this.#tap.answered(from.ip, to, request, reply);
+        resolve(reply);
+      }),
+    );
+  }
+
+  /** Whoever serves `to`; where two processes use one ip, one of them at random. */
+  #at(from: string, to: string): Served | null {
+    const all = this.#served.get(to) ?? [];
+    if (all.length < 2) return all[0] ?? null;
+    return all[this.#link(from, to).random.below(all.length)] ?? null;
+  }
+
+  #isTooOld(bornAt: number): boolean {
+    return this.#scheduler.now - bornAt > this.maxAgeMs;
+  }
+
+  #send(from: string, to: string, arrive: Work): void {
+    const link = this.#link(from, to);
+    const { random } = link;
+    if (link.blocks > 0) return;
+    const delayMs = this.latencyMs * (1 + 3 * random.next());
+    if (link.weathers.size === 0) {
+      this.#scheduler.after(delayMs, arrive);
+      return;
+    }
+    let copies = 1;
+    let moreMs = 0;
+    for (const { loss = 0, duplicate = 0, late = 0, jitterMs = 0 } of link.weathers) {
+      if (random.chance(loss)) copies = 0;
+      if (random.chance(duplicate)) copies *= 2;
+      moreMs += random.next() * jitterMs;
+      if (random.chance(late)) moreMs += Math.min(5 / random.next(), this.maxAgeMs);
+    }
+    for (let copy = 0; copy < copies; copy++) {
+      this.#scheduler.after(delayMs + moreMs, arrive);
+      moreMs += random.skewed(0.1, 300);
+    }
+  }
+
+  #link(from: string, to: string): Link {
+    const known = this.#links.get(from)?.get(to);
+    if (known !== undefined) return known;
+    const link = {
+      random: new SimRandom(this.#seed, `${from}>${to}`),
+      blocks: 0,
+      weathers: new Set<LinkWeather>(),
+    };
+    const links = this.#links.get(from) ?? new Map<string, Link>();
+    this.#links.set(from, links.set(to, link));
+    return link;
+  }
+}

@@ -1,0 +1,287 @@
+import type { Member } from '../../core/peer-set.js';
+import { RaftNode } from '../../node/node.js';
+import type { CheckName, Violation } from './checks.js';
+import { drawFaults, FAULT_KINDS, type Fault, type FaultKind } from './faults.js';
+import type { ClockRates } from './host.js';
+import { Injector } from './inject.js';
+import { SimRandom } from './random.js';
+import { formatTimeline, type TimelineEntry } from './timeline.js';
+import { type SimNodeClass, World } from './world.js';
+
+/** What is simulated. All times are in ms unless they say otherwise. */
+export interface SimOptions {
+  /** An integer: equal options and seeds are equal runs, event for event. */
+  readonly seed: number;
+  /** How many peers vote. From 2 on. @default 3 */
+  readonly peers?: number;
+  /** How many observers there are besides. @default drawn: 0, or sometimes 1 */
+  readonly observers?: number;
+  /** Virtual hours; each 36 s of them are 30 s of faults and 6 s without. @default 0.01 */
+  readonly hours?: number;
+  /** Which kinds of faults there are. @default all */
+  readonly faults?: readonly FaultKind[];
+  /** The schedule to run instead of one drawn from the seed: that of a report, or a part of it. */
+  readonly schedule?: readonly Fault[];
+  /** The class of the nodes: `RaftNode`, one made from it, or another build. @default RaftNode */
+  readonly nodes?: SimNodeClass;
+  /** The rate error of clocks that there is; the peers count on at most 0.05. From 0 to below 1. @default 0.05 */
+  readonly clockError?: number;
+  /** Checks whose violations are reported, and do not end the run. @default none */
+  readonly allowed?: readonly CheckName[];
+  /** Whether each message is in the timeline. @default false */
+  readonly traces?: boolean;
+}
+
+/** How a run went. */
+export interface SimReport {
+  readonly seed: number;
+  /** How the cluster was made, in a line. */
+  readonly cluster: string;
+  /** How many events there were. */
+  readonly events: number;
+  /** Virtual ms. */
+  readonly virtualMs: number;
+  /** How many terms were won. */
+  readonly elections: number;
+  /** Empty, unless something was seen broken; the run ended then. */
+  readonly violations: readonly Violation[];
+  /** For each phase without faults, after how many ms all knew one leader. */
+  readonly healedAfterMs: readonly number[];
+  /** The faults of the run. */
+  readonly schedule: readonly Fault[];
+  /** What happened; of long runs, the end. */
+  readonly timeline: readonly TimelineEntry[];
+  /** Over all that happened: equal for equal runs. */
+  readonly hash: string;
+}
+
+const LEADER_TIMEOUT_MS = 500;
+/** What the peers count on: the library's default. */
+const CLOCK_DRIFT = 0.05;
+const FAULTS_MS = 30_000;
+const HEAL_MS = 6_000;
+/** After the faults all know one leader within so many times the longest L, and then none is elected any more. */
+const HEALS_WITHIN_L = 6;
+const TIMELINE_LIMIT = 2_000;
+
+interface Cluster {
+  readonly members: readonly Required<Member>[];
+  readonly leaderTimeoutsMs: readonly number[];
+  readonly rates: readonly ClockRates[];
+  readonly bootstrap: boolean;
+  readonly hasWipes: boolean;
+  readonly latencyMs: number;
+  readonly asksAlways: boolean;
+}
+
+/**
+ * Runs a cluster of real nodes through faults, on virtual time and in one process, and checks after every event what
+ * must hold (see `CheckName`). The same options give the same run, on any machine.
+ *
+ * Nothing of the host is used but promises and, where there is one, `setImmediate`. Runs do not share anything, but do
+ * one after the other: each waits for its own microtasks.
+ */
+export async function simulate(options: SimOptions): Promise<SimReport> {
+  const { seed, hours = 0.01, traces = false, clockError = CLOCK_DRIFT } = options;
+  const cluster = drawCluster(options, clockError);
+  const phases = Math.max(1, Math.round((hours * 3_600_000) / (FAULTS_MS + HEAL_MS)));
+  const schedule = options.schedule ?? drawSchedule(options, cluster, phases);
+  const shortestMs = Math.min(...cluster.leaderTimeoutsMs);
+  const world = new World({
+    ...cluster,
+    seed,
+    nodes: options.nodes ?? RaftNode,
+    clockDrift: CLOCK_DRIFT,
+    stored: cluster.bootstrap ? null : { term: 0, voteFor: null, promisedMs: 0 },
+    maxAgeMs: cluster.hasWipes ? shortestMs / (1 + clockError) : Number.POSITIVE_INFINITY,
+    allowed: new Set(options.allowed ?? []),
+    timelineLimit: TIMELINE_LIMIT,
+    traces,
+  });
+  const injector = new Injector(world, clockError);
+  for (const fault of schedule) injector.schedule(fault);
+  for (const place of world.places)
+    world.scheduler.after(place.random.between(0, 5), () => world.start(place));
+  const healedAfterMs = await watched(world, traces, () =>
+    runPhases(world, phases, Math.max(...cluster.leaderTimeoutsMs)),
+  );
+  return {
+    seed,
+    cluster: describeCluster(cluster),
+    events: world.events,
+    virtualMs: world.scheduler.now,
+    elections: world.ballots.elections,
+    violations: world.violations,
+    healedAfterMs,
+    schedule,
+    timeline: world.timeline.entries,
+    hash: world.timeline.hash,
+  };
+}
+
+/** A report as text: the seed, what was seen broken, the schedule and what happened last. */
+export function formatReport(report: SimReport, entries: number = 200): string {
+  const { seed, cluster, violations, virtualMs, schedule, timeline } = report;
+  const lines = violations.map(
+    ({ check, at, ip, what }) => `${check} at ${(at / 1_000).toFixed(4)} s: ${ip} ${what}`,
+  );
+  return [
+    `seed ${seed}: ${lines.length === 0 ? 'no violation' : lines.join('; ')}`,
+    `cluster: ${cluster}; ${schedule.length} faults; ${(virtualMs / 1_000).toFixed(1)} s`,
+    formatTimeline(timeline.slice(-entries)),
+  ].join('\n');
+}
+
+async function runPhases(world: World, phases: number, longestMs: number): Promise<readonly number[]> {
+  const healedAfterMs: number[] = [];
+  for (let phase = 0; phase < phases && !world.isOver; phase++) {
+    const begin = phase * (FAULTS_MS + HEAL_MS);
+    await runUntil(world, begin + FAULTS_MS);
+    if (world.isOver) break;
+    world.timeline.add('', 'all faults end');
+    for (const place of world.places) await world.start(place);
+    const healed = await heal(world, begin + FAULTS_MS, longestMs);
+    if (healed !== null) healedAfterMs.push(healed);
+  }
+  return healedAfterMs;
+}
+
+/** L1: after how many ms all knew one leader, for good; null when they did not. */
+async function heal(world: World, from: number, longestMs: number): Promise<number | null> {
+  const bound = from + HEALS_WITHIN_L * longestMs;
+  const end = Math.max(from + HEAL_MS, bound);
+  let agreedAt: number | null = null;
+  let agreed = '';
+  const look = (): void => {
+    const leader = commonLeader(world);
+    if (leader === agreed) return;
+    agreed = leader;
+    agreedAt = leader === '' ? null : world.scheduler.now;
+    if (world.scheduler.now > bound) world.report('L1', '', `the leader changed ${describeViews(world)}`);
+  };
+  await runUntil(world, bound, look);
+  if (!world.isOver && agreed === '')
+    world.report('L1', '', `no common leader ${HEALS_WITHIN_L} L after the faults: ${describeViews(world)}`);
+  await runUntil(world, end, look);
+  return agreedAt === null ? null : agreedAt - from;
+}
+
+async function runUntil(world: World, end: number, afterEach: () => void = () => {}): Promise<void> {
+  while (world.scheduler.next <= end && !world.isOver) {
+    await world.step();
+    afterEach();
+  }
+  if (!world.isOver) world.scheduler.now = Math.max(world.scheduler.now, end);
+}
+
+/** The leader whom all know, and who leads; '' when there is none. */
+function commonLeader({ places }: World): string {
+  const first = places[0]?.process?.node.leader ?? null;
+  if (first === null) return '';
+  for (const { process } of places) {
+    const leader = process?.node.leader;
+    if (leader?.ip !== first.ip || leader.term !== first.term) return '';
+  }
+  return `${first.ip} in term ${first.term}`;
+}
+
+function describeViews({ places }: World): string {
+  return places
+    .map(({ ip, process }) => {
+      const leader = process?.node.leader ?? null;
+      return `${ip} knows ${leader === null ? 'none' : `${leader.ip} in term ${leader.term}`}`;
+    })
+    .join(', ');
+}
+
+function drawCluster(
+  { seed, peers = 3, observers, schedule, faults }: SimOptions,
+  clockError: number,
+): Cluster {
+  const random = new SimRandom(seed, 'cluster');
+  const isUneven = random.chance(0.25);
+  const hasPriorities = random.chance(0.25);
+  const bootstrap = random.chance(0.15);
+  const mayWipe = random.chance(0.3);
+  const asksAlways = random.chance(0.5);
+  const drawn = random.chance(0.15) ? 1 : 0;
+  const places = Array.from({ length: peers + (observers ?? drawn) }, (_, at) => at);
+  const members = places.map((at) => ({
+    ip: `${String.fromCharCode(97 + at)}:1`,
+    observer: at >= peers,
+    priority: hasPriorities && at > 0 ? random.below(3) : 1,
+  }));
+  const rate = (): number => 1 + clockError * random.pick([-1, -0.5, 0, 0.5, 1]);
+  const rates = places.map(() => ({ monotonic: rate(), wall: rate() }));
+  const leaderTimeoutsMs = places.map(() =>
+    isUneven ? LEADER_TIMEOUT_MS * random.pick([0.6, 1, 1.5]) : LEADER_TIMEOUT_MS,
+  );
+  const latencyMs = random.pick([0.2, 0.2, 1, 3]);
+  const hasWipes =
+    schedule === undefined
+      ? mayWipe && (faults ?? FAULT_KINDS).includes('wipe')
+      : schedule.some(({ kind }) => kind === 'wipe');
+  return { members, leaderTimeoutsMs, rates, bootstrap, hasWipes, latencyMs, asksAlways };
+}
+
+function drawSchedule(
+  { seed, faults = FAULT_KINDS }: SimOptions,
+  cluster: Cluster,
+  phases: number,
+): readonly Fault[] {
+  const kinds = faults.filter((kind) => kind !== 'wipe' || cluster.hasWipes);
+  return Array.from({ length: phases }, (_, phase) => {
+    const from = phase * (FAULTS_MS + HEAL_MS);
+    return drawFaults({
+      seed,
+      peers: cluster.members.length,
+      from,
+      to: from + FAULTS_MS,
+      kinds,
+      leaderTimeoutMs: LEADER_TIMEOUT_MS,
+    });
+  }).flat();
+}
+
+function describeCluster({
+  members,
+  leaderTimeoutsMs,
+  rates,
+  bootstrap,
+  hasWipes,
+  latencyMs,
+}: Cluster): string {
+  const each = members.map(({ ip, observer, priority }, at) => {
+    const { monotonic = 1, wall = 1 } = rates[at] ?? {};
+    const role = observer ? 'observer' : `priority ${priority}`;
+    return `${ip} (${role}, L ${leaderTimeoutsMs[at]} ms, clocks ${monotonic.toFixed(3)} ${wall.toFixed(3)})`;
+  });
+  return `${each.join(', ')}; latency from ${latencyMs} ms${bootstrap ? ', from empty disks' : ''}${hasWipes ? ', disks may be lost' : ''}`;
+}
+
+interface ProcessLike {
+  on(event: 'unhandledRejection', listener: (cause: unknown) => void): void;
+  off(event: 'unhandledRejection', listener: (cause: unknown) => void): void;
+}
+
+/** Takes a rejection that nobody handled for a violation, where the platform tells of it. */
+async function watched<T>(world: World, keepsStacks: boolean, run: () => Promise<T>): Promise<T> {
+  const host = (globalThis as { process?: Partial<ProcessLike> }).process;
+  const note = (cause: unknown): void =>
+    world.report(
+      'ERROR',
+      '',
+      `a rejection was not handled: ${cause instanceof Error ? cause.stack : String(cause)}`,
+    );
+  const traced = Error as { stackTraceLimit?: number };
+  const { stackTraceLimit } = traced;
+  host?.on?.('unhandledRejection', note);
+  // Refusals and timeouts are what a simulation consists of: their stacks would take a good part of its time.
+  if (!keepsStacks && stackTraceLimit !== undefined) traced.stackTraceLimit = 0;
+  try {
+    return await run();
+  } finally {
+    host?.off?.('unhandledRejection', note);
+    if (stackTraceLimit !== undefined) traced.stackTraceLimit = stackTraceLimit;
+  }
+}

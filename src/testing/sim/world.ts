@@ -1,0 +1,440 @@
+import type { MakeLeaderEvent } from '../../core/events.js';
+import type { RaftReply, RaftRequest, VoteReply } from '../../core/messages.js';
+import type { StoredState } from '../../core/outputs.js';
+import type { PeerSnapshot, PeerState } from '../../core/peer.js';
+import type { Member } from '../../core/peer-set.js';
+import type { RaftNodeOptions } from '../../node/options.js';
+import { Ballots } from './ballots.js';
+import type { CheckName, Violation } from './checks.js';
+import { SimDisk } from './disk.js';
+import type { FaultTrigger } from './faults.js';
+import { type ClockRates, SimHost } from './host.js';
+import { SimNetwork, type Station, type Wiretap } from './network.js';
+import { Promises } from './promises.js';
+import { SimRandom } from './random.js';
+import { Records } from './records.js';
+import { Scheduler, settle } from './scheduler.js';
+import { Timeline } from './timeline.js';
+
+/** What the simulator asks of a node: `RaftNode`, one made from it, or another build of it. */
+export interface SimNode {
+  readonly state: PeerState;
+  readonly term: number;
+  readonly leader: PeerSnapshot | null;
+  isLeader(): boolean;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  resign(to?: string): Promise<string>;
+  // biome-ignore lint/suspicious/noExplicitAny: the events of RaftNode, whichever build it comes from
+  on(name: any, listener: (event: any) => void): unknown;
+}
+
+/** The class of the nodes. */
+export type SimNodeClass = new (options: RaftNodeOptions) => SimNode;
+
+/** One process of a peer. */
+export interface Process extends Station {
+  readonly host: SimHost;
+  readonly node: SimNode;
+  readonly disk: SimDisk;
+  /** The last term in which it said that it leads, and the last one in which that was over. */
+  ledTerm: number;
+  overTerm: number;
+  /** The last term that it won. */
+  wonTerm: number;
+}
+
+/** A place in the cluster: its disk and its clocks outlive the processes. */
+export interface Place {
+  readonly ip: string;
+  readonly disk: SimDisk;
+  readonly leaderTimeoutMs: number;
+  readonly random: SimRandom;
+  member: Required<Member>;
+  rates: ClockRates;
+  process: Process | null;
+  /** How often it was started: who restarts it later must find the same number. */
+  starts: number;
+}
+
+/** How a cluster is made. */
+export interface WorldOptions {
+  readonly seed: number;
+  readonly nodes: SimNodeClass;
+  readonly members: readonly Required<Member>[];
+  /** L of each member, in ms. */
+  readonly leaderTimeoutsMs: readonly number[];
+  readonly clockDrift: number;
+  readonly rates: readonly ClockRates[];
+  readonly stored: StoredState | null;
+  readonly bootstrap: boolean;
+  readonly latencyMs: number;
+  readonly maxAgeMs: number;
+  /** Whether every process is asked if it leads after every event, and not only when two may. */
+  readonly asksAlways: boolean;
+  readonly allowed: ReadonlySet<CheckName>;
+  readonly timelineLimit: number;
+  /** Whether messages are in the timeline. */
+  readonly traces: boolean;
+}
+
+/** The cluster and all that surrounds it, and what an observer sees who sees everything. */
+export class World implements Wiretap {
+  readonly scheduler: Scheduler = new Scheduler();
+  readonly timeline: Timeline;
+  readonly network: SimNetwork;
+  readonly places: readonly Place[];
+  readonly ballots: Ballots;
+  readonly violations: Violation[] = [];
+  /** How many events there were. */
+  events = 0;
+  /** Told of what a peer does that a fault may wait for. */
+  onTrigger: (place: Place, trigger: FaultTrigger) => void = () => {};
+  readonly #options: WorldOptions;
+  readonly #records: Records;
+  readonly #promises: Promises;
+  #clones: Process[] = [];
+
+  constructor(options: WorldOptions) {
+    const { seed, members, leaderTimeoutsMs, rates, stored, clockDrift } = options;
+    this.#options = options;
+    this.timeline = new Timeline(() => this.scheduler.now, options.timelineLimit);
+    this.network = new SimNetwork(this.scheduler, seed, options.latencyMs, options.maxAgeMs, this);
+    const report = this.report.bind(this);
+    this.ballots = new Ballots(report, new Set(members.filter((m) => !m.observer).map(({ ip }) => ip)));
+    this.#records = new Records(report);
+    this.#promises = new Promises(report, clockDrift, this.ballots.majority);
+    this.places = members.map((member, at) => {
+      const random = new SimRandom(seed, `host of ${member.ip}`);
+      const disk = new SimDisk(this.scheduler, random, stored);
+      const place: Place = {
+        ip: member.ip,
+        disk,
+        leaderTimeoutMs: leaderTimeoutsMs[at] ?? 500,
+        random,
+        member,
+        rates: rates[at] ?? { monotonic: 1, wall: 1 },
+        process: null,
+        starts: 0,
+      };
+      disk.onDurable = (state) => this.#saved(place, state);
+      disk.onWrite = () => this.onTrigger(place, 'saves');
+      return place;
+    });
+  }
+
+  /** Whether the run is over: a rule was seen broken that is not allowed to be. */
+  isOver = false;
+
+  /** The place of whoever says that it leads, or null. */
+  get leaderPlace(): Place | null {
+    return this.places.find(({ process }) => process?.node.state === 'LEADER') ?? null;
+  }
+
+  /** Takes a violation down, once for each check. */
+  report(check: CheckName, ip: string, what: string): void {
+    if (this.violations.some((violation) => violation.check === check)) return;
+    this.timeline.add(ip, `VIOLATION of ${check}: ${what}`);
+    this.violations.push({ check, at: this.scheduler.now, ip, what });
+    if (!this.#options.allowed.has(check)) this.isOver = true;
+  }
+
+  /** Does the next event, and all that follows at once. */
+  async step(): Promise<void> {
+    const work = this.scheduler.take()();
+    this.events++;
+    if (work instanceof Promise) await work;
+  }
+
+  /** Starts the process of a place, unless one runs. */
+  async start(place: Place): Promise<void> {
+    if (place.process !== null) return;
+    place.starts++;
+    this.ballots.began(place.ip);
+    place.process = this.#begin(place, place.ip, place.disk);
+    this.timeline.add(place.ip, 'starts');
+    await this.#launch(place.process);
+  }
+
+  /** Ends the process of a place at once. */
+  crash(place: Place, losesUnsaved: boolean): void {
+    if (place.process === null) return;
+    this.timeline.add(place.ip, losesUnsaved ? 'crashes, and loses what was not durable' : 'crashes');
+    this.#end(place.process);
+    place.process = null;
+    place.disk.crash(losesUnsaved);
+  }
+
+  /** Ends the process of a place in good order. */
+  async stop(place: Place): Promise<void> {
+    const { process } = place;
+    if (process === null) return;
+    this.timeline.add(place.ip, 'stops');
+    const stopped = process.node.stop().catch(() => {});
+    void stopped.then(() => {
+      if (place.process !== process) return;
+      this.#end(process);
+      place.process = null;
+    });
+    await settle();
+  }
+
+  /** Empties the disk of a place whose process has ended. */
+  wipe(place: Place): void {
+    this.timeline.add(place.ip, 'loses its disk');
+    place.disk.wipe();
+    this.#records.forget(place.ip);
+  }
+
+  /** Starts a second process of the same ip, with an empty disk; returns how to end it. */
+  async clone(place: Place): Promise<() => void> {
+    const disk = new SimDisk(this.scheduler, place.random, null);
+    const process = this.#begin(place, `${place.ip}'`, disk);
+    this.#records.forget(process.name);
+    this.ballots.began(process.name);
+    this.timeline.add(process.name, 'starts as a second process of this ip');
+    this.#clones.push(process);
+    await this.#launch(process);
+    return () => {
+      this.timeline.add(process.name, 'ends');
+      this.#end(process);
+      this.#clones = this.#clones.filter((clone) => clone !== process);
+    };
+  }
+
+  // ---- What the observer sees
+
+  leaves(from: Station, to: string, request: RaftRequest): void {
+    this.#trace(from.name, 'sends', to, request);
+    if (request.type === 'vote') this.#seeVoteRequest(from as Process, request);
+    else if (request.type === 'beat') this.#seeBeat(from as Process, request.peer);
+    else if (request.type === 'transfer') this.#seeOrder(from as Process);
+  }
+
+  answers(from: Station, request: RaftRequest, reply: RaftReply, arrivedAt: number): void {
+    this.#trace(from.name, 'answers', request.type, reply);
+    const { ip, name, disk } = from as Process;
+    if ('code' in reply) {
+      if (reply.code === 'INTERNAL') this.report('ERROR', ip, reply.message);
+      return;
+    }
+    if (!('voteFor' in reply)) return;
+    this.#records.told(name, reply, disk.content);
+    this.ballots.isIn(name, reply.term);
+    const now = this.scheduler.now;
+    if (request.type === 'beat') {
+      const place = this.#place(ip);
+      const promisedMs = Math.max(place.leaderTimeoutMs, request.leaderTimeoutMs ?? 0);
+      this.#promises.acknowledged(ip, request.peer.ip, arrivedAt, promisedMs);
+      this.ballots.closes(name, now);
+      if (reply.term !== request.peer.term)
+        this.report('S3', ip, `accepts a beat of term ${request.peer.term}, and stays in term ${reply.term}`);
+      this.onTrigger(place, 'acknowledges');
+    } else if (request.type === 'vote' && (reply as VoteReply).granted) {
+      const what = request.preVote === true ? 'grants its pre-vote to' : 'votes for';
+      if (request.transfer !== true) this.#promises.granted(ip, request.peer.ip, what, now);
+      if (request.preVote === true) return;
+      this.ballots.closes(name, now);
+      this.onTrigger(this.#place(ip), 'votes');
+    }
+  }
+
+  answered(by: string, to: Station, request: RaftRequest, reply: RaftReply): void {
+    this.#trace(to.name, 'hears the answer of', by, reply);
+    if (request.type === 'vote' && !('code' in reply)) this.ballots.answered(to.name, by, reply as VoteReply);
+  }
+
+  /** No vote request may unseat a leader: it has a majority bound to it. */
+  arrives(at: Station, request: RaftRequest): (() => void) | null {
+    this.#trace(at.name, 'gets', '', request);
+    if (request.type === 'transfer') this.ballots.ordered(at.name, request.peer.term);
+    if (request.type !== 'vote') return null;
+    const { node, host } = at as Process;
+    if (node.state !== 'LEADER' || !node.isLeader()) return null;
+    return () => {
+      if (host.isAlive && node.state !== 'LEADER')
+        this.report('L2', at.ip, `is unseated by a vote request of ${request.peer.ip} while it leads`);
+    };
+  }
+
+  #seeVoteRequest(from: Process, request: RaftRequest & { type: 'vote' }): void {
+    const { ip, name, disk } = from;
+    const { peer, preVote = false, round = 0, transfer = false } = request;
+    const term = preVote ? peer.term - 1 : peer.term;
+    this.#records.told(name, { term, voteFor: peer.voteFor }, disk.content);
+    if (preVote) {
+      this.ballots.asks(name, round, peer.term, this.scheduler.now);
+      if (from.host.hasUnreadMail)
+        this.report('L2', ip, 'asks for pre-votes before it has read the mail that waits');
+      return;
+    }
+    this.ballots.campaigns(name, peer.term, transfer);
+    if (!transfer) this.#promises.granted(ip, ip, 'campaigns for', this.scheduler.now);
+    this.onTrigger(this.#place(ip), 'campaigns');
+  }
+
+  #seeBeat(from: Process, peer: PeerSnapshot): void {
+    this.#records.told(from.name, peer, from.disk.content);
+    this.ballots.won(from.name, peer.term);
+    if (from.ledTerm === peer.term && !from.node.isLeader())
+      this.report('S2', from.ip, `sends a beat of term ${peer.term} after its lease`);
+  }
+
+  #seeOrder(from: Process): void {
+    if (from.node.isLeader()) this.report('S2', from.ip, 'orders a transfer while it leads');
+    this.onTrigger(this.#place(from.ip), 'resigns');
+  }
+
+  #saved(place: Place, state: StoredState): void {
+    this.#records.saved(place.ip, state);
+    if (state.voteFor === place.ip) this.ballots.existed(state.term);
+  }
+
+  /** After each piece of work: who leads? */
+  #look(): void {
+    let claims = 0;
+    for (const { process } of this.places) if (process?.node.state === 'LEADER') claims++;
+    if (claims === 0 || (claims < 2 && !this.#options.asksAlways)) return;
+    const leaders: Process[] = [];
+    for (const { process } of this.places)
+      if (process !== null && this.#leads(process)) leaders.push(process);
+    for (const clone of this.#clones) if (this.#leads(clone)) leaders.push(clone);
+    if (leaders.length > 1) {
+      const all = leaders.map(({ name, node }) => `${name} in term ${node.term}`).join(' and ');
+      this.report('S2', leaders[0]?.ip ?? '', `${all} lead at the same time`);
+    }
+  }
+
+  #leads(process: Process): boolean {
+    const { node, host, ip } = process;
+    if (node.state !== 'LEADER' || host.isSuspended) return false;
+    const { term } = node;
+    if (!node.isLeader()) {
+      if (process.ledTerm === term) process.overTerm = term;
+      return false;
+    }
+    if (process.overTerm === term)
+      this.report('S2', ip, `leads again in term ${term}, in which that was over`);
+    process.ledTerm = term;
+    this.#promises.leads(ip, this.ballots.isVoter(ip), this.scheduler.now);
+    return true;
+  }
+
+  // ---- Processes
+
+  #begin(place: Place, name: string, disk: SimDisk): Process {
+    const { nodes, clockDrift, bootstrap } = this.#options;
+    const { ip, random, leaderTimeoutMs } = place;
+    const host = new SimHost(this.scheduler, random, place.rates, () => this.#look());
+    const process: Process = {
+      ip,
+      name,
+      host,
+      disk,
+      ledTerm: -1,
+      overTerm: -1,
+      wonTerm: -1,
+      node: new nodes({
+        ip,
+        members: this.places.map(({ member }) => member),
+        leaderTimeoutMs,
+        clockDrift,
+        bootstrap,
+        clock: host,
+        random: () => random.next(),
+        store: disk.open(host),
+        transport: {
+          start: async (_local, receive) => this.network.serve(process, receive),
+          request: (to, request) => this.network.request(process, to, request),
+          stop: async () => this.network.leave(host),
+        },
+      }),
+    };
+    this.#listen(place, process);
+    return process;
+  }
+
+  async #launch({ node, host, ip }: Process): Promise<void> {
+    node.start().catch((cause: unknown) => {
+      if (host.isAlive) this.report('ERROR', ip, `does not start: ${String(cause)}`);
+    });
+    await settle();
+    this.#look();
+  }
+
+  #end(process: Process): void {
+    process.host.end();
+    this.network.leave(process.host);
+  }
+
+  #listen(place: Place, process: Process): void {
+    const { node, name } = process;
+    node.on('makeLeader', ({ leader, term }: MakeLeaderEvent) => {
+      this.timeline.add(name, `follows ${leader.ip} in term ${term}`);
+      if (leader.ip !== process.ip) return;
+      if (!node.isLeader() && process.overTerm !== term)
+        this.report('S2', name, `is announced as the leader of term ${term} without a lease`);
+      process.ledTerm = term;
+    });
+    node.on('leaderElectFinished', ({ term }: MakeLeaderEvent) => {
+      this.timeline.add(name, `wins term ${term}`);
+      this.ballots.won(name, term);
+      if (process.wonTerm === term) this.report('S1', name, `won term ${term} twice`);
+      process.wonTerm = term;
+      this.onTrigger(place, 'wins');
+    });
+    node.on('leaderLost', ({ leader, term }: MakeLeaderEvent) =>
+      this.timeline.add(name, `loses ${leader.ip}, the leader of term ${term}`),
+    );
+    node.on('stateChange', ({ from, to, term }: { from: string; to: string; term: number }) =>
+      this.timeline.add(name, `${from} > ${to} in term ${term}`),
+    );
+    node.on('error', (error: Error & { code?: string }) => this.#failed(place, process, error));
+  }
+
+  /** A node that could not save has stopped; its operator starts it again. */
+  #failed(place: Place, process: Process, error: Error & { code?: string }): void {
+    this.timeline.add(process.name, `error: ${error.message}`);
+    if (error.code === 'DUPLICATE_PEER') return;
+    if (error.code !== 'STORE_FAILED') {
+      this.report('ERROR', process.ip, error.message);
+      return;
+    }
+    this.scheduler.after(1, () => {
+      if (place.process !== process) return;
+      this.crash(place, true);
+      this.scheduler.after(place.random.skewed(1, place.leaderTimeoutMs), () => this.start(place));
+    });
+  }
+
+  #place(ip: string): Place {
+    const place = this.places.find((known) => known.ip === ip);
+    if (place === undefined) throw new Error(`no place for ${ip}`);
+    return place;
+  }
+
+  #trace(who: string, what: string, whom: string, message: object): void {
+    this.timeline.mix(what.length * 31 + termOf(message));
+    this.timeline.mix(this.scheduler.now * 1_000);
+    if (this.#options.traces)
+      this.timeline.add(who, `${what} ${whom}${whom === '' ? '' : ': '}${show(message)}`);
+  }
+}
+
+function termOf(message: object): number {
+  const { term, peer } = message as { term?: number; peer?: PeerSnapshot };
+  return term ?? peer?.term ?? 0;
+}
+
+function show(message: object): string {
+  const { peer, type, ...rest } = message as { peer?: PeerSnapshot; type?: string } & Record<string, unknown>;
+  const shown = { ...(peer === undefined ? {} : { ...peer }), ...rest };
+  const fields = Object.entries(shown)
+    .filter(
+      ([name]) => !['leaderDueMs', 'heartbeatDueMs', 'datums', 'revision', 'message', 'peers'].includes(name),
+    )
+    .map(
+      ([name, value]) => `${name}=${typeof value === 'number' ? Number(value.toFixed(3)) : String(value)}`,
+    );
+  return `${type ?? ''} ${fields.join(' ')}`.trim();
+}
