@@ -6,7 +6,8 @@ import type { Scheduler } from './scheduler.js';
 
 interface Write {
   readonly state: StoredState;
-  readonly done: (error: Error | null) => void;
+  /** Tells the process; over when all that follows from it at once is done. */
+  readonly done: (error: Error | null) => Promise<void> | undefined;
   readonly over: Promise<void>;
 }
 
@@ -76,9 +77,9 @@ export class SimDisk {
       const over = new Promise<void>((ended) => {
         end = ended;
       });
-      const done = (error: Error | null): void => {
+      const done = (error: Error | null): Promise<void> | undefined => {
         end();
-        host.postFromDisk(error === null ? resolve : () => reject(error));
+        return host.postFromDisk(error === null ? resolve : () => reject(error));
       };
       this.#write = { state, done, over };
       this.onWrite();
@@ -88,17 +89,17 @@ export class SimDisk {
 
   #later(write: Write): void {
     const slow = this.#random.chance(0.05);
-    this.#scheduler.after(slow ? this.#random.skewed(1, 30) : this.#random.between(0.05, 1), () => {
-      if (this.#write === write && this.#stalls === 0) this.#finish(write);
-    });
+    this.#scheduler.after(slow ? this.#random.skewed(1, 30) : this.#random.between(0.05, 1), () =>
+      this.#write === write && this.#stalls === 0 ? this.#finish(write) : undefined,
+    );
   }
 
-  #finish(write: Write): void {
+  #finish(write: Write): Promise<void> | undefined {
     const fails = this.nextFails;
     this.#write = null;
     this.nextFails = null;
     if (fails !== 'keepsFormer') this.#keep(write.state);
-    write.done(fails === null ? null : new Error('the disk failed'));
+    return write.done(fails === null ? null : new Error('the disk failed'));
   }
 
   #keep(state: StoredState): void {

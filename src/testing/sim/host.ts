@@ -128,9 +128,9 @@ export class SimHost implements Clock {
   }
 
   /** Has `run` come from the disk: a peer that waits for it does at once what had to wait. */
-  postFromDisk(run: () => void): void {
+  postFromDisk(run: () => void): Promise<void> | undefined {
     if (this.isStalled) this.#diskWaits = true;
-    void this.post(run);
+    return this.post(run);
   }
 
   /** Has `run` come by mail. */

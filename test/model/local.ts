@@ -1,0 +1,335 @@
+import type { RaftCore } from '../../src/core/core.js';
+import type { Beat, Vote } from '../../src/core/messages.js';
+import type { StoredState } from '../../src/core/outputs.js';
+import type { PeerSnapshot, PeerState, RaftPeer } from '../../src/core/peer.js';
+import type { Bounds } from './bounds.js';
+import type { Kernel } from './build.js';
+
+/** One unit of time, in ms. */
+export const UNIT = 1_000;
+/** The clock of a core that is looked at: all times of a `Local` are relative to it. */
+export const NOW = 1_000 * UNIT;
+
+export const FOLLOWER = 0;
+export const CANDIDATE = 1;
+export const LEADER = 2;
+const STATES: readonly PeerState[] = ['FOLLOWER', 'CANDIDATE', 'LEADER'];
+
+/** No peer, no age, no round, nothing pending. */
+export const NONE = -1;
+
+/**
+ * All of one peer that can matter: its core and, while a save is under way, what waits for that. Peers are numbers,
+ * sets of them bits, times relative to the peer's own clock.
+ *
+ * Left out, so that more can happen than in truth: when elections and beats are due (they may come at any time), how
+ * long a leader that resigned makes way. Left out because safety does not rest on it: views of other peers, events.
+ */
+export interface Local {
+  owner: number;
+  state: number;
+  term: number;
+  voteFor: number;
+  /** The leader known in this very term. */
+  lastLeader: number;
+  votes: number;
+  holder: number;
+  promise: number;
+  /** The grants of the open round. */
+  round: number;
+  /** Whether the first lease is gained, and whether it is over. */
+  gained: number;
+  over: number;
+  /** Ms left of the lease. */
+  leaseLeft: number;
+  electedAge: number;
+  /** Age of the newest acknowledged beat of each peer. */
+  sent: number[];
+  savedTerm: number;
+  savedVote: number;
+  /** The record being saved, and the messages that wait for it. */
+  pendingTerm: number;
+  pendingVote: number;
+  held: number[];
+  /** What `isLeader(now)` answers. */
+  leads: number;
+}
+
+/** All fields of the core's classes as they were when this was written: each is in `Local`, or left out on purpose. */
+export const FIELDS = {
+  RaftCore: [
+    ...[
+      'peers',
+      'timing',
+      '$random',
+      '$revision',
+      '$lease',
+      '$timeouts',
+      '$promise',
+      '$now',
+      '$saving',
+      '$durable',
+    ],
+    ...[
+      '$rejoin',
+      '$founders',
+      '$electionDue',
+      '$heartbeatDue',
+      '$noCampaignBefore',
+      '$round',
+      '$roundNumber',
+    ],
+  ],
+  RaftPeerSet: [
+    ...[
+      'rules',
+      '$self',
+      '$peers',
+      '$members',
+      '$voters',
+      '$otherIps',
+      '$otherVoterIps',
+      '$isMember',
+      '$leader',
+      '$announced',
+    ],
+    ...['$lastLeader', '$votes', '$markedLeaders', '$fetching', '$isFixed', '$outputs', '$events', '$holds'],
+  ],
+  RaftPeer: ['ip', 'state', 'term', 'voteFor', 'leaderDueMs', 'heartbeatDueMs'],
+  Lease: [
+    ...['$timing', '$voters', '$needed', '$sentAt', '$sorted', '$electedAt', '$end', '$isGained', '$isOver'],
+    '$aheadMs',
+  ],
+  ElectionTimeouts: ['$peers', '$timing', '$random', '$term', '$lastLeader', '$rank'],
+  Rejoin: ['id', '$rules', '$answers', '$startedAt', '$askDue'],
+} as const;
+
+interface OpenLease {
+  $voters: readonly string[];
+  $needed: number;
+  $sentAt: Float64Array;
+  $sorted: Float64Array;
+  $electedAt: number;
+  $end: number;
+  $isGained: boolean;
+  $isOver: boolean;
+}
+
+interface OpenCore {
+  $promise: { holder: string | null; until: number };
+  $lease: OpenLease;
+  $now: number;
+  $saving: StoredState;
+  $durable: StoredState;
+  $electionDue: number;
+  $heartbeatDue: number;
+  $round: { number: number; grants: Set<string> } | null;
+  $roundNumber: number;
+}
+
+interface OpenPeerSet {
+  $votes: Set<string>;
+  $leader: RaftPeer | null;
+  $lastLeader: PeerSnapshot | null;
+}
+
+/** The open round's number: older rounds are out of the network, so none needs another. */
+const ROUND = 1;
+
+/** Makes cores of locals, and locals of cores. */
+export class Cores {
+  readonly names: readonly string[];
+  readonly count: number;
+  /** From how many units on a beat is too old to give a lease. */
+  readonly oldAge: number;
+  readonly #kernel: Kernel;
+  readonly #bounds: Bounds;
+  readonly #timing;
+  readonly #members;
+
+  constructor(kernel: Kernel, bounds: Bounds) {
+    const { voters, observers, timeout, slowClocks } = bounds;
+    this.#kernel = kernel;
+    this.#bounds = bounds;
+    this.count = voters + observers;
+    this.names = Array.from({ length: this.count }, (_, at) => String.fromCharCode(97 + at));
+    this.#members = this.names.map((ip, at) => ({ ip, observer: at >= voters }));
+    // A little more than what makes the lease one unit shorter: so it ends with a unit, not just behind it.
+    const clockDrift = slowClocks === 0 ? 0 : 1 / (2 * timeout - 1) + 1e-4;
+    const leaderTimeoutMs = timeout * UNIT;
+    const least = { heartbeatMs: 1, requestTimeoutMs: 1, staggerMs: 0, randomMs: 0 };
+    this.#timing = { ...least, leaderTimeoutMs, clockDrift };
+    this.oldAge = Math.ceil(kernel.leaseMs(this.#timing) / UNIT);
+  }
+
+  /** A peer that starts, with `term` and `voteFor` in its store. */
+  started(owner: number, term: number, voteFor: number): Local {
+    const core = this.#newCore(owner, term, voteFor);
+    core.tick(NOW);
+    return this.local(core, owner);
+  }
+
+  /** The core that `local` tells of, at `NOW`; its elections and beats are due. */
+  core(local: Local): RaftCore {
+    const { owner, savedTerm, savedVote, round, held, pendingTerm } = local;
+    const core = this.#newCore(owner, savedTerm, savedVote);
+    const open = core as unknown as OpenCore;
+    const peers = core.peers as unknown as OpenPeerSet;
+    const { self } = core.peers;
+    core.peers.fixMembers();
+    self.state = STATES[local.state] as PeerState;
+    self.term = local.term;
+    self.voteFor = this.#ip(local.voteFor);
+    open.$now = open.$electionDue = open.$heartbeatDue = NOW;
+    open.$promise.holder = this.#ip(local.holder);
+    open.$promise.until = NOW + local.promise * UNIT;
+    open.$roundNumber = ROUND;
+    if (round !== NONE) open.$round = { number: ROUND, grants: this.#ips(round) };
+    if (pendingTerm !== NONE) open.$saving = this.#stored(pendingTerm, local.pendingVote);
+    for (const ip of this.#ips(local.votes)) peers.$votes.add(ip);
+    if (local.lastLeader !== NONE) {
+      const ip = this.names[local.lastLeader] as string;
+      peers.$lastLeader = new this.#kernel.RaftPeer(ip).assign({ ...self, term: local.term });
+    }
+    if (local.state === LEADER) peers.$leader = self;
+    this.#openLease(core, open.$lease, local);
+    if (held.length > 0 && pendingTerm === NONE) throw new Error('what is held waits for a save');
+    return core;
+  }
+
+  /** What `core` is at `now`. */
+  local(core: RaftCore, owner: number, now: number = NOW): Local {
+    const open = core as unknown as OpenCore;
+    const peers = core.peers as unknown as OpenPeerSet;
+    const { self } = core.peers;
+    const state = STATES.indexOf(self.state);
+    const leads = core.isLeader(now) ? 1 : 0;
+    const promise = unitsIn(open.$promise.until - now);
+    const { lastLeader } = core.peers;
+    const { $saving, $durable } = open;
+    const isPending = $saving.term !== $durable.term || $saving.voteFor !== $durable.voteFor;
+    const keepsVotes = this.#bounds.keepDead || state === CANDIDATE;
+    const known = lastLeader !== null && lastLeader.term === self.term ? lastLeader.ip : null;
+    return {
+      owner,
+      state,
+      term: self.term,
+      voteFor: this.#at(self.voteFor),
+      lastLeader: this.#at(known),
+      votes: keepsVotes ? this.#bits(peers.$votes) : 0,
+      holder: promise === 0 ? NONE : this.#at(open.$promise.holder),
+      promise,
+      round: open.$round === null ? NONE : this.#bits(open.$round.grants),
+      ...this.#leaseOf(open.$lease, state, now),
+      savedTerm: open.$durable.term,
+      savedVote: this.#at(open.$durable.voteFor),
+      pendingTerm: isPending ? open.$saving.term : NONE,
+      pendingVote: isPending ? this.#at(open.$saving.voteFor) : NONE,
+      held: [],
+      leads,
+    };
+  }
+
+  /** Whether `core`, made of a local, opened a round since. */
+  openedRound(core: RaftCore): boolean {
+    return (core as unknown as OpenCore).$roundNumber !== ROUND;
+  }
+
+  /** The number of the round that is open in each core made of a local. */
+  get round(): number {
+    return ROUND;
+  }
+
+  snapshot(at: number, state: number, term: number, voteFor: number): PeerSnapshot {
+    const ip = this.names[at] as string;
+    const peerState = STATES[state] as PeerState;
+    return { ip, state: peerState, term, voteFor: this.#ip(voteFor), leaderDueMs: 0, heartbeatDueMs: 0 };
+  }
+
+  vote(from: number, term: number, more: Partial<Vote> = {}): Vote {
+    return { peer: this.snapshot(from, CANDIDATE, term, from), ...more };
+  }
+
+  beat(from: number, term: number, age: number): Beat {
+    const { leaderTimeoutMs } = this.#timing;
+    return {
+      peer: this.snapshot(from, LEADER, term, from),
+      datums: [],
+      leaderTimeoutMs,
+      sentAt: NOW - age * UNIT,
+    };
+  }
+
+  #newCore(owner: number, term: number, voteFor: number): RaftCore {
+    const { RaftCore, RaftPeerSet } = this.#kernel;
+    const peers = new RaftPeerSet({ local: this.names[owner] as string, members: this.#members });
+    const stored = this.#stored(term, voteFor);
+    return new RaftCore({ peers, random: () => 0, timing: this.#timing, stored });
+  }
+
+  #stored(term: number, voteFor: number): StoredState {
+    return { term, voteFor: this.#ip(voteFor), promisedMs: this.#bounds.timeout * UNIT };
+  }
+
+  #openLease(core: RaftCore, lease: OpenLease, local: Local): void {
+    const { otherVoters } = core.peers;
+    if (local.state !== LEADER && !this.#bounds.keepDead) return;
+    lease.$voters = otherVoters;
+    lease.$needed = core.peers.majorityCount() - 1;
+    lease.$sorted = new Float64Array(otherVoters.length);
+    lease.$sentAt = Float64Array.from(otherVoters, (ip) => {
+      const age = local.sent[this.#at(ip)] ?? NONE;
+      return age === NONE ? Number.NEGATIVE_INFINITY : NOW - age * UNIT;
+    });
+    lease.$electedAt = NOW - local.electedAge * UNIT;
+    lease.$end = local.leaseLeft === 0 ? Number.NEGATIVE_INFINITY : NOW + local.leaseLeft;
+    lease.$isGained = local.gained === 1;
+    lease.$isOver = local.over === 1;
+  }
+
+  #leaseOf(lease: OpenLease, state: number, now: number) {
+    const sent = this.names.map(() => NONE);
+    if (state !== LEADER && !this.#bounds.keepDead)
+      return { gained: 0, over: 0, leaseLeft: 0, electedAge: 0, sent };
+    const isOver = lease.$isOver || (lease.$isGained && lease.$end <= now);
+    if (!isOver || this.#bounds.keepDead) {
+      for (const [at, ip] of lease.$voters.entries()) {
+        const age = unitsIn(now - (lease.$sentAt[at] ?? Number.NEGATIVE_INFINITY));
+        if (age < this.oldAge) sent[this.#at(ip)] = age;
+      }
+    }
+    const gained = lease.$isGained ? 1 : 0;
+    return {
+      gained,
+      over: isOver ? 1 : 0,
+      leaseLeft: isOver ? 0 : Math.max(0, Math.round((lease.$end - now) * 10) / 10),
+      electedAge: gained === 1 ? 0 : Math.min(this.#bounds.timeout, unitsIn(now - lease.$electedAt)),
+      sent,
+    };
+  }
+
+  #ip(at: number): string | null {
+    return at === NONE ? null : (this.names[at] as string);
+  }
+
+  #at(ip: string | null): number {
+    return ip === null ? NONE : ip.charCodeAt(0) - 97;
+  }
+
+  #bits(ips: Iterable<string>): number {
+    let bits = 0;
+    for (const ip of ips) bits |= 1 << this.#at(ip);
+    return bits;
+  }
+
+  #ips(bits: number): Set<string> {
+    return new Set(this.names.filter((_, at) => (bits & (1 << at)) !== 0));
+  }
+}
+
+/** Whole units in `ms`, none if that is negative. */
+function unitsIn(ms: number): number {
+  if (ms <= 0) return 0;
+  if (ms !== Number.POSITIVE_INFINITY && ms % UNIT !== 0) throw new Error(`${ms} ms are no whole units`);
+  return ms / UNIT;
+}

@@ -1,0 +1,104 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { SMALL } from './bounds.js';
+import { buildKernel, type Kernel } from './build.js';
+import { DEFECTS } from './defects.js';
+import { explore } from './explore.js';
+import { HashSet } from './hash-set.js';
+import { FIELDS } from './local.js';
+
+/** These take too long for a test: `npm run model -- --defects` runs them. */
+const SLOW = ['drift', 'late transfer order'];
+
+let kernel: Kernel;
+
+beforeAll(async () => {
+  kernel = await buildKernel();
+});
+
+describe('the model checker', () => {
+  test('knows every field of the core: a new one must be taken into the state, or named as left out', () => {
+    const peers = new kernel.RaftPeerSet({ local: 'a', members: ['a', 'b'] });
+    const core = new kernel.RaftCore({ peers, random: () => 0, stored: null });
+    const inside = core as unknown as Record<'$lease' | '$timeouts' | '$rejoin', object>;
+    const fields = (of: object): string[] => Object.keys(of).sort();
+    expect(fields(core)).toEqual([...FIELDS.RaftCore].sort());
+    expect(fields(peers).filter((name) => !name.startsWith('_events'))).toEqual(
+      [...FIELDS.RaftPeerSet].sort(),
+    );
+    expect(fields(peers.self)).toEqual([...FIELDS.RaftPeer].sort());
+    expect(fields(inside.$lease)).toEqual([...FIELDS.Lease].sort());
+    expect(fields(inside.$timeouts)).toEqual([...FIELDS.ElectionTimeouts].sort());
+    expect(fields(inside.$rejoin)).toEqual([...FIELDS.Rejoin].sort());
+  });
+
+  test('refuses a patch that does not fit exactly once', async () => {
+    const patch = { file: 'core.ts', find: 'this.#round = null;', replace: '' };
+    await expect(buildKernel([patch])).rejects.toThrow('exactly once');
+    await expect(buildKernel([{ ...patch, file: 'none.ts' }])).rejects.toThrow('no file none.ts');
+  });
+
+  test('takes no two states for one in a million', () => {
+    const set = new HashSet();
+    const words = new Int32Array(3);
+    for (let at = 0; at < 1_000_000; at++) {
+      words.set([at % 100, Math.floor(at / 100) % 100, Math.floor(at / 10_000)]);
+      set.add(words);
+    }
+    expect(set.add(words)).toBe(false);
+    expect(set.size).toBe(1_000_000);
+  });
+});
+
+describe('three peers', () => {
+  test('keep S1 to S4 in every state of one term with a crash and a transfer', () => {
+    expect(explore(kernel, { ...SMALL, terms: 1, crashes: 1, transfers: 1 })).toMatchObject({
+      violation: null,
+      isExhausted: true,
+    });
+  });
+
+  test('keep S1 to S4 in every state of two terms', () => {
+    const { states, ...outcome } = explore(kernel, SMALL);
+    expect(outcome).toMatchObject({ violation: null, isExhausted: true, trace: [] });
+    expect(states).toBeGreaterThan(20_000);
+  });
+
+  test('keep S1 to S4 in every state of two terms with a transfer, L being one unit', () => {
+    const bounds = { ...SMALL, timeout: 1, transfers: 1 };
+    expect(explore(kernel, bounds)).toMatchObject({ violation: null, isExhausted: true });
+  });
+
+  test('keep S1 to S4 with saves that take time, as far as a hundred thousand states go', () => {
+    const bounds = { ...SMALL, crashes: 1, transfers: 1, lateSaves: true, states: 100_000 };
+    expect(explore(kernel, bounds)).toMatchObject({ violation: null });
+  });
+
+  test('keep S1 to S4 with slow clocks, as far as a hundred thousand states go', () => {
+    const bounds = { ...SMALL, timeout: 3, slowClocks: 2, states: 100_000 };
+    expect(explore(kernel, bounds)).toMatchObject({ violation: null });
+  });
+});
+
+test('two voters and an observer keep S1 to S4 in every state of two terms', () => {
+  const bounds = { ...SMALL, voters: 2, observers: 1 };
+  expect(explore(kernel, bounds)).toMatchObject({ violation: null, isExhausted: true });
+});
+
+describe('a planted defect is found', () => {
+  const quick = DEFECTS.filter(({ name }) => !SLOW.some((slow) => name.includes(slow)));
+
+  test.each(quick)('$name', async ({ patches, bounds }) => {
+    const { violation, trace } = explore(await buildKernel(patches), bounds);
+    expect(violation).not.toBeNull();
+    expect(trace.length).toBeGreaterThan(0);
+  });
+
+  test('and told as the shortest list of moves', async () => {
+    const [lease] = DEFECTS.filter(({ name }) => name.includes('counts as a lease'));
+    const { violation, trace } = explore(await buildKernel(lease?.patches), lease?.bounds ?? SMALL);
+    expect(violation).toBe('S2: two peers lead at one instant');
+    expect(trace).toHaveLength(12);
+    expect(trace[0]).toBe('1. a unit of time goes by');
+    expect(trace[2]).toMatch(/^3\. t=2: \w does what is due: follower of term 0, no vote$/);
+  });
+});

@@ -1,0 +1,117 @@
+import { fork } from 'node:child_process';
+import { parseArgs } from 'node:util';
+import { formatReport, shrink, simulate } from 'raftbeat/testing';
+
+/** What one worker is to run, and what it found. */
+interface Share {
+  readonly seeds: readonly number[];
+  readonly peers: readonly number[];
+  readonly hours: number;
+}
+
+interface Result {
+  events: number;
+  virtualMs: number;
+  elections: number;
+  violations: number;
+  healedAfterMs: number[];
+}
+
+const NOTHING: Result = { events: 0, virtualMs: 0, elections: 0, violations: 0, healedAfterMs: [] };
+const MAX_WORKERS = 2;
+
+/** Runs each seed, the sizes in turn; prints what was seen broken, and the smallest schedule that breaks it. */
+async function runShare({ seeds, peers, hours }: Share): Promise<Result> {
+  const result: Result = { ...NOTHING, healedAfterMs: [] };
+  for (const seed of seeds) {
+    const options = { seed, hours, peers: peers[seed % peers.length] ?? 3 };
+    const report = await simulate(options);
+    result.events += report.events;
+    result.virtualMs += report.virtualMs;
+    result.elections += report.elections;
+    result.healedAfterMs.push(...report.healedAfterMs);
+    if (report.violations.length === 0) continue;
+    result.violations++;
+    const shrunk = await shrink(options, report);
+    console.log(formatReport(report, 20));
+    console.log(`shrunk in ${shrunk.runs} runs to ${shrunk.report.schedule.length} faults:`);
+    console.log(JSON.stringify(shrunk.report.schedule));
+    console.log(formatReport(shrunk.report, 120));
+  }
+  return result;
+}
+
+async function inWorkers(shares: readonly Share[]): Promise<readonly Result[]> {
+  const own = new URL(import.meta.url).pathname;
+  return Promise.all(
+    shares.map(
+      (share) =>
+        new Promise<Result>((resolve, reject) => {
+          const worker = fork(own, ['--worker'], { execArgv: ['--import', 'tsx'] });
+          worker.once('message', (result) => resolve(result as Result));
+          worker.once('exit', (code) => reject(new Error(`a worker ended with ${code}`)));
+          worker.send(share);
+        }),
+    ),
+  );
+}
+
+function add(a: Result, b: Result): Result {
+  return {
+    events: a.events + b.events,
+    virtualMs: a.virtualMs + b.virtualMs,
+    elections: a.elections + b.elections,
+    violations: a.violations + b.violations,
+    healedAfterMs: [...a.healedAfterMs, ...b.healedAfterMs],
+  };
+}
+
+function number(name: string, given: string | undefined, fallback: number): number {
+  const value = given === undefined ? fallback : Number(given);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new TypeError(`--${name} must be a number above 0, not ${given}`);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string' },
+      seed: { type: 'string' },
+      peers: { type: 'string' },
+      hours: { type: 'string' },
+      workers: { type: 'string' },
+    },
+  });
+  const count = number('seeds', values.seeds, values.seed === undefined ? 1_000 : 1);
+  const first = number('seed', values.seed, 1);
+  const peers = values.peers === undefined ? [3, 5, 7] : [number('peers', values.peers, 3)];
+  const hours = number('hours', values.hours, 0.01);
+  const workers = Math.min(MAX_WORKERS, count, number('workers', values.workers, MAX_WORKERS));
+  const shares = Array.from({ length: workers }, (_, worker) => ({
+    seeds: Array.from({ length: count }, (__, at) => first + at).filter(
+      (_seed, at) => at % workers === worker,
+    ),
+    peers,
+    hours,
+  }));
+  const began = performance.now();
+  const results = workers === 1 ? [await runShare(shares[0] as Share)] : await inWorkers(shares);
+  const { events, virtualMs, elections, violations, healedAfterMs } = results.reduce(add, NOTHING);
+  const healed = healedAfterMs.toSorted((a, b) => a - b);
+  const at = (share: number): string =>
+    Math.round(healed[Math.floor(share * (healed.length - 1))] ?? 0).toString();
+  console.log(
+    `${elections} elections; one leader after the faults: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, at most ${at(1)} ms`,
+  );
+  const speed = Math.round(virtualMs / (performance.now() - began));
+  console.log(
+    `${count} seeds, ${(virtualMs / 3_600_000).toFixed(2)} hours, ${events} events, ${violations} violations, ${speed} times real time`,
+  );
+  if (violations > 0) process.exitCode = 1;
+}
+
+if (process.argv.includes('--worker')) {
+  process.once('message', (share) => {
+    void runShare(share as Share).then((result) => process.send?.(result, () => process.disconnect()));
+  });
+} else await main();

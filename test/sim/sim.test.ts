@@ -1,0 +1,217 @@
+import { RaftNode, type RaftNodeOptions } from 'raftbeat';
+import { FAULT_KINDS, formatReport, type SimNodeClass, shrink, simulate } from 'raftbeat/testing';
+import { describe, expect, test } from 'vitest';
+import { Ballots } from '../../src/testing/sim/ballots.js';
+import type { CheckName } from '../../src/testing/sim/checks.js';
+import { Promises } from '../../src/testing/sim/promises.js';
+import { Records } from '../../src/testing/sim/records.js';
+import { Scheduler } from '../../src/testing/sim/scheduler.js';
+
+/** Notes which checks failed. */
+function notes(): { readonly seen: CheckName[]; readonly report: (check: CheckName) => void } {
+  const seen: CheckName[] = [];
+  return { seen, report: (check) => void seen.push(check) };
+}
+
+/** A node that says whatever a test wants it to. */
+function nodeThat(change: (node: RaftNode) => void): SimNodeClass {
+  return class extends RaftNode {
+    constructor(options: RaftNodeOptions) {
+      super(options);
+      change(this);
+    }
+  };
+}
+
+describe('a run', () => {
+  test('is the same, event for event, when it is repeated with its seed', async () => {
+    for (const peers of [3, 5]) {
+      const first = await simulate({ seed: 11, peers });
+      const second = await simulate({ seed: 11, peers });
+      expect(second).toEqual(first);
+      expect(first.events).toBeGreaterThan(1_000);
+    }
+  });
+
+  test('is another one with another seed', async () => {
+    const { hash } = await simulate({ seed: 1 });
+    expect((await simulate({ seed: 2 })).hash).not.toBe(hash);
+  });
+
+  test('is the same with the schedule that its report gives', async () => {
+    const first = await simulate({ seed: 5, peers: 5 });
+    const second = await simulate({ seed: 5, peers: 5, schedule: first.schedule });
+    expect(second.hash).toBe(first.hash);
+  });
+
+  test('without faults elects once', async () => {
+    const { elections, violations } = await simulate({ seed: 3, faults: [], peers: 5, observers: 1 });
+    expect({ elections, violations }).toEqual({ elections: 1, violations: [] });
+  });
+
+  test('has faults of every kind', async () => {
+    const kinds = new Set<string>();
+    for (let seed = 1; seed <= 20; seed++) {
+      const { schedule } = await simulate({ seed });
+      for (const { kind } of schedule) kinds.add(kind);
+    }
+    expect([...kinds].toSorted()).toEqual([...FAULT_KINDS].toSorted());
+  });
+});
+
+describe('under all faults nothing is seen broken', () => {
+  test.each([
+    [3, 1, 120],
+    [5, 1_001, 60],
+    [7, 2_001, 20],
+  ])('with %i peers, from seed %i on, %i seeds', async (peers, from, count) => {
+    for (let seed = from; seed < from + count; seed++) {
+      const report = await simulate({ seed, peers });
+      expect(report.violations, formatReport(report)).toEqual([]);
+    }
+  });
+});
+
+describe('clocks that are worse than the peers count on', () => {
+  test('make two leaders at a time, and break nothing else', async () => {
+    const seen = new Set<CheckName>();
+    for (let seed = 1; seed <= 40; seed++) {
+      const report = await simulate({
+        seed,
+        peers: 3,
+        clockError: 0.5,
+        allowed: ['S2'],
+        faults: TIME_FAULTS,
+      });
+      for (const { check } of report.violations) seen.add(check);
+    }
+    expect([...seen]).toEqual(['S2']);
+  });
+});
+
+const TIME_FAULTS = ['isolate', 'mute', 'deafen', 'cut', 'crash', 'drift', 'weather'] as const;
+
+describe('each check fires', () => {
+  test('S1, when two win a term, and when one wins without the votes', () => {
+    const { seen, report } = notes();
+    const ballots = new Ballots(report, new Set(['a', 'b', 'c']));
+    const granted = {
+      ip: '',
+      voteFor: 'a',
+      term: 1,
+      leaderDueMs: 0,
+      heartbeatDueMs: 0,
+      state: 'FOLLOWER',
+      granted: true,
+    } as const;
+    ballots.asks('a', 7, 1, 0);
+    ballots.answered('a', 'b', { ...granted, round: 7 });
+    ballots.campaigns('a', 1, false);
+    ballots.answered('a', 'b', granted);
+    ballots.won('a', 1);
+    expect(seen).toEqual([]);
+    ballots.won('b', 1);
+    expect(seen).toEqual(['S1', 'S1']);
+  });
+
+  test('S2, when a leader has no majority bound to it, and when one who is bound votes for another', () => {
+    const { seen, report } = notes();
+    const promises = new Promises(report, 0, 2);
+    promises.acknowledged('b', 'a', 0, 100);
+    promises.leads('a', true, 100);
+    promises.granted('b', 'c', 'votes for', 100);
+    expect(seen).toEqual([]);
+    promises.leads('a', true, 101);
+    promises.granted('b', 'c', 'votes for', 99);
+    expect(seen).toEqual(['S2', 'S2']);
+  });
+
+  test('S2, when two say at the same time that they lead', async () => {
+    const liar = nodeThat((node) => {
+      node.isLeader = () => node.state === 'LEADER';
+    });
+    const checks = new Set<CheckName>();
+    for (let seed = 1; seed <= 5; seed++) {
+      const { violations } = await simulate({ seed, nodes: liar });
+      for (const { check } of violations) checks.add(check);
+    }
+    expect([...checks]).toEqual(['S2']);
+  });
+
+  test('S3, when a term decreases', () => {
+    const { seen, report } = notes();
+    const records = new Records(report);
+    records.saved('a', { term: 2, voteFor: null, promisedMs: 0 });
+    records.saved('a', { term: 1, voteFor: null, promisedMs: 0 });
+    expect(seen).toEqual(['S3']);
+    records.forget('a');
+    records.saved('a', { term: 0, voteFor: null, promisedMs: 0 });
+    expect(seen).toEqual(['S3']);
+  });
+
+  test('S4, when a vote changes within a term, and when it is told before it is saved', () => {
+    const { seen, report } = notes();
+    const records = new Records(report);
+    records.told('a', { term: 1, voteFor: 'b' }, { term: 1, voteFor: 'b' });
+    records.told('a', { term: 1, voteFor: 'c' }, { term: 1, voteFor: 'c' });
+    expect(seen).toEqual(['S4']);
+    records.told('d', { term: 1, voteFor: 'b' }, { term: 1, voteFor: null });
+    expect(seen).toEqual(['S4', 'S4']);
+  });
+
+  test('L1, when nobody leads after the faults', async () => {
+    const shy = nodeThat((node) => {
+      Object.defineProperty(node, 'leader', { value: null });
+    });
+    const { violations } = await simulate({ seed: 1, nodes: shy, faults: [] });
+    expect(violations.map(({ check }) => check)).toEqual(['L1']);
+  });
+
+  test('L2, when a term is raised without pre-votes', () => {
+    const { seen, report } = notes();
+    const ballots = new Ballots(report, new Set(['a', 'b', 'c']));
+    ballots.ordered('a', 3);
+    ballots.campaigns('a', 4, true);
+    ballots.isIn('b', 4);
+    expect(seen).toEqual([]);
+    ballots.isIn('b', 5);
+    ballots.campaigns('a', 5, false);
+    expect(seen).toEqual(['L2', 'L2']);
+  });
+
+  test('ERROR, when a rejection is not handled', async () => {
+    const careless = nodeThat((node) => {
+      node.on('makeLeader', () => void Promise.reject(new Error('nobody handles this')));
+    });
+    const { violations } = await simulate({ seed: 1, nodes: careless, faults: [] });
+    expect(violations.map(({ check }) => check)).toEqual(['ERROR']);
+  });
+});
+
+describe('a failing run', () => {
+  test('is shrunk to few faults, and fails in the same way when it is repeated', async () => {
+    const forgetful = nodeThat((node) => {
+      node.isLeader = () => node.state === 'LEADER';
+    });
+    const options = { seed: 1, nodes: forgetful };
+    const report = await simulate(options);
+    const shrunk = await shrink(options, report);
+    expect(shrunk.report.schedule.length).toBeLessThanOrEqual(3);
+    expect(shrunk.report.violations.map(({ check }) => check)).toEqual(
+      report.violations.map(({ check }) => check),
+    );
+    expect((await simulate(shrunk.options)).hash).toBe(shrunk.report.hash);
+    expect(formatReport(shrunk.report)).toContain('seed 1: S2 at');
+  });
+});
+
+describe('the scheduler', () => {
+  test('takes what is due in order, and in the order of scheduling at equal times', () => {
+    const scheduler = new Scheduler();
+    const order: number[] = [];
+    for (const at of [5, 1, 3, 1, 4]) scheduler.at(at, () => void order.push(at * 10 + order.length));
+    while (scheduler.next < Number.POSITIVE_INFINITY) scheduler.take()();
+    expect(order.map((entry) => Math.floor(entry / 10))).toEqual([1, 1, 3, 4, 5]);
+    expect(scheduler.now).toBe(5);
+  });
+});
