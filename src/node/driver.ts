@@ -242,7 +242,8 @@ export class Driver {
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#hooks.leadershipMayBeOver();
     this.#options.clock.afterMail(() => {
-      if (!this.#isRunning) return;
+      // While a save is under way the process may be stopped: the alarm is set anew afterwards, and waits for mail again.
+      if (!this.#isRunning || this.#isDraining) return;
       this.#alarmRang = true;
       void this.#drain();
     });
