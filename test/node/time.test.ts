@@ -163,6 +163,25 @@ describe('a follower whose event loop was blocked', () => {
     expect(lab.leaders).toEqual([leader.ip]);
   });
 
+  test('does so, too, when its alarm had rung while a save was under way', async () => {
+    const lab = new Lab();
+    const { leader, followers } = await lab.elect();
+    const [next, follower] = followers;
+    follower.store.hangs = true;
+    await Promise.all([leader.node.resign(next.ip), lab.advance(2 * LATENCY)]);
+    const heal = lab.network.isolate(follower.ip);
+    await lab.advance(3 * L);
+    heal();
+    follower.host.stall();
+    await lab.advance(3 * H);
+    follower.store.release();
+    await settle();
+    follower.host.resume();
+    await lab.advance(0);
+    expect(lab.sent(follower.ip, 'preVote')).toEqual([]);
+    expect(follower.node.leader?.ip).toBe(next.ip);
+  });
+
   test('loses its leader and asks for votes when no beat was in its mail', async () => {
     const lab = new Lab();
     const { leader, followers } = await lab.elect();
