@@ -5,7 +5,7 @@
  * `NOT_A_VOTER`, `INVALID_STATE` and `OUT_OF_DATE` (section 1, beat), `CONFLICTING_LEADER` (D5), `REJOINING`
  * (section 3, empty store), `REFUSED_TRANSFER`, `BAD_REQUEST` (names the field), `BUSY`, `TOO_LARGE`, `UNAUTHORIZED`.
  *
- * Errors of a call: `BAD_OPTION`, `NOT_LEADER`, `NO_LEADER`, `BAD_TARGET`, `UNSUPPORTED`, `NOT_RUNNING`, `ABORTED`.
+ * Errors of a call: `BAD_OPTION`, `NOT_LEADER`, `BAD_TARGET`, `UNSUPPORTED`, `NOT_RUNNING`, `ABORTED`.
  *
  * Of the surroundings: `UNREACHABLE`, `TIMEOUT`, `BAD_REPLY`, `STORE_CORRUPT`, `STORE_IN_USE`, `STORE_MISMATCH`,
  * `STORE_FAILED`, `LISTENER_FAILED`, and `INTERNAL` (an assertion: a bug, please report it).
@@ -25,7 +25,6 @@ export type RaftErrorCode =
   | 'NOT_A_VOTER'
   | 'NOT_LEADER'
   | 'NOT_RUNNING'
-  | 'NO_LEADER'
   | 'OUT_OF_DATE'
   | 'REFUSED_TRANSFER'
   | 'REJOINING'

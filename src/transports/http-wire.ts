@@ -30,7 +30,6 @@ const STATUSES: Readonly<Partial<Record<string, number>>> = {
   NOT_A_VOTER: 400,
   NOT_LEADER: 400,
   NOT_RUNNING: 503,
-  NO_LEADER: 503,
   OUT_OF_DATE: 409,
   REFUSED_TRANSFER: 400,
   REJOINING: 503,
