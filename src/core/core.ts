@@ -1,9 +1,14 @@
+import type { DataChanges, StoredData } from './datum.js';
+import type { Datums } from './datums.js';
 import { assert, RaftError, type RaftErrorCode } from './errors.js';
 import { type LeaderPromise, Lease, mayGrant } from './lease.js';
 import {
   type Beat,
   type BeatReply,
   compareRevisions,
+  type DatumsReply,
+  type KeysReply,
+  type ListedKey,
   NO_REVISION,
   type PeerReply,
   type RaftRequest,
@@ -16,8 +21,10 @@ import type { Output, StoredState } from './outputs.js';
 import type { PeerSnapshot, RaftPeer } from './peer.js';
 import type { RaftPeerSet } from './peer-set.js';
 import { ElectionTimeouts } from './ranking.js';
+import { Registry, type RegistryLimits } from './registry.js';
 import { Rejoin } from './rejoin.js';
 import { MAX_MS, resolveTiming, type Timing } from './timing.js';
+import type { Write } from './writes.js';
 
 /** What a `RaftCore` is made of. */
 export interface RaftCoreOptions {
@@ -35,6 +42,10 @@ export interface RaftCoreOptions {
   readonly rejoin?: 'majority' | 'strict';
   /** How fresh this peer's data is. @default { term: 0, seq: 0 } */
   readonly revision?: Revision;
+  /** The bounds of the replicated registry (section 4). @default none: this peer keeps no data, only elects */
+  readonly registry?: RegistryLimits | undefined;
+  /** The data that the store held. @default none */
+  readonly data?: StoredData | undefined;
 }
 
 /** An open round of pre-votes (section 3, pre-vote). */
@@ -57,6 +68,7 @@ export class RaftCore {
   readonly timing: Timing;
   readonly #random: () => number;
   readonly #revision: Revision;
+  readonly #registry: Registry | null;
   readonly #lease: Lease;
   readonly #timeouts: ElectionTimeouts;
   readonly #promise: LeaderPromise = { holder: null, until: Number.NEGATIVE_INFINITY };
@@ -81,6 +93,7 @@ export class RaftCore {
     this.timing = resolveTiming(options.timing);
     this.#random = options.random;
     this.#revision = options.revision ?? NO_REVISION;
+    this.#registry = this.#newRegistry(options);
     this.#lease = new Lease(this.timing);
     this.#timeouts = new ElectionTimeouts(this.peers, this.timing, this.#random);
     this.#roundNumber = Math.floor(this.#random() * 2 ** 31);
@@ -165,7 +178,7 @@ export class RaftCore {
       this.#checkRejoined();
       this.#checkLeaderClaim(beat.peer);
       this.#follow(beat, at);
-      return this.#beatReply(beat, at);
+      return this.#withData(this.#beatReply(beat, at), beat);
     } finally {
       this.#exit();
     }
@@ -219,7 +232,7 @@ export class RaftCore {
     if (this.#heardOf(from, reply, at)) {
       this.peers.update(reply.ip === from ? reply : { ...reply, ip: from });
       if (this.#self.state === 'LEADER' && reply.requestTerm === this.#self.term)
-        this.#renewLease(from, reply, at);
+        this.#acknowledged(from, reply, at);
     }
     this.#exit();
   }
@@ -241,14 +254,17 @@ export class RaftCore {
     const at = this.#enter(now);
     if (error.code === 'CONFLICTING_LEADER') this.peers.report(error);
     if (request.type === 'peer') this.peers.fetchFailed(to);
+    else this.#registry?.failed(to, request, error);
     if (this.#rejoin === null && error.term !== undefined) this.#heardOf(to, { term: error.term }, at);
     this.#exit();
   }
 
-  /** `state` is durable now. */
-  saved(state: StoredState, now: number): void {
+  /** `state` is durable now, and `data` with it. */
+  saved(state: StoredState, now: number, data?: DataChanges): void {
     const at = this.#enter(now);
     this.#durable = state;
+    if (data !== undefined) this.#registry?.saved(data);
+    if (this.#self.state === 'LEADER') this.#commit(at);
     if (
       this.#self.state === 'CANDIDATE' &&
       state.term === this.#self.term &&
@@ -256,6 +272,88 @@ export class RaftCore {
     ) {
       this.#decide(this.#self, at);
     }
+    this.#exit();
+  }
+
+  /**
+   * Takes writes in at the leader, as one batch where that can be. The outcome of each comes as an `answer` with its id:
+   * a `WriteReply` once it is committed, or a RaftError: `NO_LEADER`, `NOT_LEADER` (forwarded to a leader that is not the
+   * one of that term), `BUSY`, `TOO_LARGE`, `CONFLICT`: it was not done; `OUTCOME_UNKNOWN`: it may still be done.
+   *
+   * @throws RaftError `UNSUPPORTED` without a registry
+   */
+  write(writes: readonly Write[], now: number): void {
+    const at = this.#enter(now);
+    try {
+      const registry = this.#data();
+      if (this.#self.state === 'LEADER') registry.write(writes, this.#self.term);
+      else registry.refuse(writes);
+      this.#sendData(false, at);
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /**
+   * Reads `key` so that what was committed before the call is seen (section 4, reads): at the leader, by its lease. The
+   * outcome comes as an `answer` with `id`: a `ReadReply`, or a RaftError `NO_LEADER`.
+   *
+   * @throws RaftError `NOT_LEADER`, `UNSUPPORTED`
+   */
+  read(id: number, key: string, now: number): void {
+    this.#enter(now);
+    try {
+      const registry = this.#data();
+      if (this.#self.state !== 'LEADER') throw this.#notLeader();
+      registry.read(id, key);
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /** What is committed here, as far as this peer knows; null without a registry. */
+  get datums(): Datums | null {
+    return this.#registry?.datums ?? null;
+  }
+
+  /** Whether this peer's beats bring no data along when it leads, as the original's switch of that name. */
+  get sendBeatOnly(): boolean {
+    return this.#registry?.sendBeatOnly ?? true;
+  }
+
+  set sendBeatOnly(value: boolean) {
+    this.#data().sendBeatOnly = value;
+  }
+
+  /**
+   * A page of the keys that this leader holds, for a peer that catches up.
+   *
+   * @throws RaftError `NOT_LEADER`, `GONE`, `UNSUPPORTED`
+   */
+  listKeys(at: Revision | undefined, from: number, now: number): KeysReply {
+    return this.#asLeader(now, (registry, time) => registry.keys(at, from, time));
+  }
+
+  /**
+   * Values of listed keys, for a peer that catches up.
+   *
+   * @throws RaftError `NOT_LEADER`, `GONE`, `UNSUPPORTED`
+   */
+  listDatums(at: Revision, keys: readonly ListedKey[], now: number): DatumsReply {
+    return this.#asLeader(now, (registry, time) => registry.values(at, keys, time));
+  }
+
+  /** The leader `from` answered a question for its keys, from the place `place` on. */
+  receivedKeys(from: string, place: number, reply: KeysReply, now: number): void {
+    this.#enter(now);
+    this.#registry?.receivedKeys(from, place, reply, this.#self.term);
+    this.#exit();
+  }
+
+  /** The leader `from` answered a question for the values of `asked`. */
+  receivedDatums(from: string, asked: readonly ListedKey[], reply: DatumsReply, now: number): void {
+    this.#enter(now);
+    this.#registry?.receivedDatums(from, asked, reply, this.#self.term);
     this.#exit();
   }
 
@@ -303,7 +401,13 @@ export class RaftCore {
 
   /** Closes an input: what changed is saved, and told when it is whole. */
   #exit(): void {
+    const registry = this.#registry;
+    if (registry !== null) {
+      if (this.#self.state !== 'LEADER') registry.follow();
+      else if (this.isLeader(this.#now)) registry.answerReads();
+    }
     this.#save();
+    for (const output of registry?.takeAfterSave() ?? []) this.peers.output(output);
     const { state, term, voteFor, ip } = this.#self;
     if (state === 'LEADER')
       assert(voteFor === ip && this.#durable.term === term, 'a leader has saved its own vote');
@@ -328,7 +432,9 @@ export class RaftCore {
   #save(promisedMs: number = this.#saving.promisedMs): void {
     const { term, voteFor } = this.#self;
     const last = this.#saving;
-    if (term === last.term && voteFor === last.voteFor && promisedMs <= last.promisedMs) return;
+    const data = this.#registry?.takeChanges() ?? null;
+    const isSame = term === last.term && voteFor === last.voteFor && promisedMs <= last.promisedMs;
+    if (isSame && data === null) return;
     assert(term >= last.term, `a term never decreases: ${last.term}, ${term}`);
     assert(
       term > last.term ||
@@ -338,7 +444,7 @@ export class RaftCore {
       'a vote never changes within its term',
     );
     this.#saving = { term, voteFor, promisedMs: Math.max(promisedMs, last.promisedMs) };
-    this.peers.output({ type: 'save', state: this.#saving });
+    this.peers.output({ type: 'save', state: this.#saving, ...(data === null ? {} : { data }) });
   }
 
   // ---- What each check stands for, once
@@ -459,6 +565,13 @@ export class RaftCore {
     return { ip, voteFor, term, leaderDueMs, heartbeatDueMs, state, requestTerm, sentAt };
   }
 
+  /** Takes the data that the beat brought along, and tells how far this peer is then. */
+  #withData(reply: BeatReply, { peer, data }: Beat): BeatReply {
+    const registry = this.#registry;
+    if (registry === null || data === undefined) return reply;
+    return { ...reply, data: registry.accept(data, peer.ip, peer.term) };
+  }
+
   /** When a follower that hears nothing more forgets its leader: when its promise ends. */
   #silenceDue(): number {
     const follows = this.peers.leader !== null && this.peers.rules.promises;
@@ -474,7 +587,7 @@ export class RaftCore {
     if (refusedForMs > 0) return { ...this.#voteReply(false, now), promiseMs: Math.ceil(refusedForMs) };
     if (peer.term < this.#self.term) return this.#voteReply(false, now);
     if (peer.term > this.#self.term) this.#adopt(peer.term, now);
-    if (compareRevisions(revision, this.#revision) < 0) return this.#voteReply(false, now);
+    if (compareRevisions(revision, this.#newest) < 0) return this.#voteReply(false, now);
     const { voteFor } = this.#self;
     if (voteFor !== null && voteFor !== peer.ip) return this.#voteReply(false, now);
     this.#grant(peer, now);
@@ -484,7 +597,7 @@ export class RaftCore {
   /** Section 3, pre-vote: nothing is stored, no timer is reset, no term is adopted. */
   #answerPreVote({ peer, round = 0, revision = NO_REVISION }: Vote, now: number): VoteReply {
     const refusedForMs = this.#refusedForMs(peer.ip, false, now);
-    const isFresh = compareRevisions(revision, this.#revision) >= 0;
+    const isFresh = compareRevisions(revision, this.#newest) >= 0;
     const granted =
       refusedForMs === 0 && peer.term > this.#self.term && isFresh && this.peers.isVoter(this.#self.ip);
     const reply = { ...this.#voteReply(granted, now), round };
@@ -526,7 +639,7 @@ export class RaftCore {
       peer,
       preVote: true,
       round: this.#roundNumber,
-      revision: this.#revision,
+      revision: this.#newest,
     } as const;
     this.#send(this.peers.otherVoters, request);
     this.#closeRoundIfWon(this.#round, now);
@@ -552,7 +665,7 @@ export class RaftCore {
     this.#electionDue = this.peers.rules.promises
       ? this.#timeouts.retryAfter(now)
       : this.#timeouts.after(now + this.timing.leaderTimeoutMs);
-    const vote = { type: 'vote', peer: this.#snapshot(now), revision: this.#revision } as const;
+    const vote = { type: 'vote', peer: this.#snapshot(now), revision: this.#newest } as const;
     this.#send(this.peers.otherVoters, transfer ? { ...vote, transfer } : vote);
   }
 
@@ -582,6 +695,7 @@ export class RaftCore {
       return;
     }
     this.#lease.begin(now, this.peers.otherVoters, this.peers.majorityCount() - 1);
+    this.#registry?.lead(this.#self.term);
     this.#beat(now);
     this.#leadOnceLeased(now);
   }
@@ -594,14 +708,39 @@ export class RaftCore {
     const { heartbeatMs, leaderTimeoutMs } = this.timing;
     this.#heartbeatDue = now + heartbeatMs;
     this.#electionDue = this.#timeouts.after(now + leaderTimeoutMs);
-    const sentAt = this.#lease.timeOf(now);
-    const peer = this.#snapshot(now);
-    this.#send(this.peers.others, { type: 'beat', peer, datums: [], leaderTimeoutMs, sentAt });
+    if (this.sendBeatOnly) this.#send(this.peers.others, this.#newBeat(now));
+    else this.#sendData(true, now);
   }
 
-  #renewLease(from: string, { sentAt }: BeatReply, now: number): void {
+  #newBeat(now: number): { readonly type: 'beat' } & Beat {
+    const { leaderTimeoutMs } = this.timing;
+    const sentAt = this.#lease.timeOf(now);
+    return { type: 'beat', peer: this.#snapshot(now), datums: [], leaderTimeoutMs, sentAt };
+  }
+
+  /** Sends what followers lack; if it is time for a beat, one to each of them. It need not wait for this peer's own save. */
+  #sendData(isBeat: boolean, now: number): void {
+    if (this.#registry === null || this.#self.state !== 'LEADER') return;
+    for (const { to, data } of this.#registry.messages(this.peers.others, isBeat, now)) {
+      this.#send(to, { ...this.#newBeat(now), data });
+    }
+  }
+
+  /** A member acknowledged a beat of this leadership. */
+  #acknowledged(from: string, { sentAt, data }: BeatReply, now: number): void {
     if (sentAt !== undefined) this.#lease.acknowledged(from, sentAt, now);
     if (this.peers.rules.leases) this.#leadOnceLeased(now);
+    if (data === undefined) return;
+    this.#registry?.answered(from, data);
+    this.#commit(now);
+    this.#sendData(false, now);
+  }
+
+  /** Commits what a majority holds; followers are told soon, for somebody may listen there. */
+  #commit(now: number): void {
+    const voters = this.peers.voters.map(({ ip }) => ip);
+    if (this.#registry?.commit(voters, this.#self.ip) !== true) return;
+    this.#heartbeatDue = Math.min(this.#heartbeatDue, now + this.timing.heartbeatMs / COMMIT_BEAT_DIVISOR);
   }
 
   /** The first lease of a term makes a winner the leader (D8). */
@@ -631,16 +770,56 @@ export class RaftCore {
 
   #transferTarget(to: string | undefined): string {
     const { rules } = this.peers;
-    if (this.#self.state !== 'LEADER') throw this.#refusal('NOT_LEADER', `${this.#self.ip} does not lead`);
+    if (this.#self.state !== 'LEADER') throw this.#notLeader();
     if (!rules.promises) throw this.#refusal('UNSUPPORTED', 'original peers know no transfer of leadership');
     const able = this.peers.voters.filter(({ ip, priority }) => ip !== this.#self.ip && priority > 0);
-    const heardLast = able.toSorted((a, b) => this.#lease.sentAt(b.ip) - this.#lease.sentAt(a.ip));
-    const target = to === undefined ? heardLast[0] : able.find(({ ip }) => ip === to);
+    const upToDate = able.toSorted((a, b) => this.#freshness(b.ip, a.ip));
+    const target = to === undefined ? upToDate[0] : able.find(({ ip }) => ip === to);
     if (target !== undefined) return target.ip;
     throw this.#refusal(
       'BAD_TARGET',
       `no other voter of priority above 0 ${to === undefined ? 'exists' : `is ${to}`}`,
     );
+  }
+
+  /** More than 0 when `a` is further with the data than `b`, or as far and heard last. */
+  #freshness(a: string, b: string): number {
+    const ahead = (this.#registry?.match(a) ?? 0) - (this.#registry?.match(b) ?? 0);
+    return ahead || this.#lease.sentAt(a) - this.#lease.sentAt(b);
+  }
+
+  // ---- Registry
+
+  #newRegistry({ registry: limits, data }: RaftCoreOptions): Registry | null {
+    if (limits === undefined) return null;
+    const { requestTimeoutMs: roundTripMs, leaderTimeoutMs } = this.timing;
+    const output = (made: Output): void => this.peers.output(made);
+    return new Registry({ stored: data, limits, roundTripMs, leaderTimeoutMs, output });
+  }
+
+  /** How fresh this peer's data is (D11). */
+  get #newest(): Revision {
+    return this.#registry?.datums.last ?? this.#revision;
+  }
+
+  #data(): Registry {
+    if (this.#registry !== null) return this.#registry;
+    throw this.#refusal('UNSUPPORTED', `${this.#self.ip} keeps no data: it has no registry`);
+  }
+
+  #asLeader<T>(now: number, answer: (registry: Registry, now: number) => T): T {
+    const at = this.#enter(now);
+    try {
+      const registry = this.#data();
+      if (this.#self.state !== 'LEADER') throw this.#notLeader();
+      return answer(registry, at);
+    } finally {
+      this.#exit();
+    }
+  }
+
+  #notLeader(): RaftError {
+    return this.#refusal('NOT_LEADER', `${this.#self.ip} does not lead`);
   }
 
   // ---- Empty store
@@ -702,5 +881,8 @@ export class RaftCore {
 function left(ms: number): number {
   return Math.min(MAX_MS, Math.max(0, ms));
 }
+
+/** The part of H after which followers are told of what was committed. */
+const COMMIT_BEAT_DIVISOR = 10;
 
 const NOTHING_STORED: StoredState = { term: 0, voteFor: null, promisedMs: 0 };

@@ -2,8 +2,11 @@
  * What went wrong, as a literal. Texts may be reworded; codes are stable.
  *
  * Refusals of a peer: `UNKNOWN_PEER` (not a member, D6), `DUPLICATE_PEER` (another process uses this ip),
- * `NOT_A_VOTER`, `INVALID_STATE` and `OUT_OF_DATE` (section 1, beat), `CONFLICTING_LEADER` (D5), `REJOINING`
+ * `NOT_A_VOTER`, `GONE` (the list that a peer caught up by), `INVALID_STATE` and `OUT_OF_DATE` (section 1, beat), `CONFLICTING_LEADER` (D5), `REJOINING`
  * (section 3, empty store), `REFUSED_TRANSFER`, `BAD_REQUEST` (names the field), `BUSY`, `TOO_LARGE`, `UNAUTHORIZED`.
+ *
+ * Errors of a write or a read: `NO_LEADER`, `BUSY`, `TOO_LARGE` (it was not done), `CONFLICT` (the condition did not hold;
+ * it was not done), `OUTCOME_UNKNOWN` (it may still be done, whole).
  *
  * Errors of a call: `BAD_OPTION`, `NOT_LEADER`, `BAD_TARGET`, `UNSUPPORTED`, `NOT_RUNNING`, `ABORTED`.
  *
@@ -17,14 +20,18 @@ export type RaftErrorCode =
   | 'BAD_REQUEST'
   | 'BAD_TARGET'
   | 'BUSY'
+  | 'CONFLICT'
   | 'CONFLICTING_LEADER'
   | 'DUPLICATE_PEER'
+  | 'GONE'
   | 'INTERNAL'
   | 'INVALID_STATE'
   | 'LISTENER_FAILED'
   | 'NOT_A_VOTER'
   | 'NOT_LEADER'
   | 'NOT_RUNNING'
+  | 'NO_LEADER'
+  | 'OUTCOME_UNKNOWN'
   | 'OUT_OF_DATE'
   | 'REFUSED_TRANSFER'
   | 'REJOINING'

@@ -1,3 +1,4 @@
+import type { Batch, StoredDatum } from './datum.js';
 import type { RaftErrorCode } from './errors.js';
 import type { PeerSnapshot } from './peer.js';
 
@@ -37,6 +38,29 @@ export interface DatumKey {
   readonly timestamp: number;
 }
 
+/** The data that a beat brings along (section 4, message); a beat without batches is the steady one. */
+export interface BeatData {
+  /** What the batches go on from. */
+  readonly prev: Revision;
+  /** Without a gap, behind `prev`. */
+  readonly batches: readonly Batch[];
+  /** Up to where the leader has folded. */
+  readonly committed: Revision;
+  /** The leader's base, for a follower that its history does not reach (section 4, catching up). */
+  readonly catchUp?: Revision;
+}
+
+/** How far a follower is (section 4, message). */
+export interface BeatDataReply {
+  /** Whether `prev` was found. */
+  readonly ok: boolean;
+  /** Up to where the follower holds what the leader holds, if `ok`. */
+  readonly match: Revision;
+  /** The follower's base, and its newest batch. */
+  readonly base: Revision;
+  readonly last: Revision;
+}
+
 /** A leader's beat (section 1). */
 export interface Beat {
   /** The leader. */
@@ -47,6 +71,8 @@ export interface Beat {
   readonly leaderTimeoutMs?: number;
   /** When it was sent, in ms of the leader's clock; the reply bears it again, and the lease counts from it. */
   readonly sentAt?: number;
+  /** Absent without a registry, and while the leader sends beats only. */
+  readonly data?: BeatData;
 }
 
 /** The order of a leader that resigned: campaign now (section 3, transfer). */
@@ -70,6 +96,59 @@ export interface BeatReply extends PeerSnapshot {
   readonly requestTerm: number;
   /** `sentAt` of the beat. */
   readonly sentAt?: number;
+  /** The answer to what the beat brought along. */
+  readonly data?: BeatDataReply;
+  /** Present while this peer learns only (section 4, members): its answer counts for nothing but its own progress. */
+  readonly learner?: number;
+}
+
+/** One write, forwarded to the leader: `value` null removes the key. */
+export interface WriteRequest {
+  /** Tells this write apart from all others: which process sent it, and its number there, from 1 on. */
+  readonly process: number;
+  readonly number: number;
+  /** The term of the leader that it is meant for; no other takes it. */
+  readonly term: number;
+  readonly key: string;
+  /** JSON text. */
+  readonly value: string | null;
+  /** Write only if the key's timestamp is this one; 0: only if there is no such key. */
+  readonly ifTimestamp?: number;
+}
+
+/** The reply to a write that is committed. */
+export interface WriteReply {
+  /** Of what was published, or of what was removed; null when there was nothing to remove. */
+  readonly timestamp: number | null;
+  /** The batch that the write is in. */
+  readonly revision: Revision;
+}
+
+/** The reply to a linearizable read. */
+export interface ReadReply {
+  readonly datum: StoredDatum | null;
+}
+
+/** A key of the list that a peer catches up by, and the batch that set it. */
+export interface ListedKey {
+  readonly key: string;
+  readonly revision: Revision;
+}
+
+/** One page of the keys of the base that the leader keeps for those who catch up. */
+export interface KeysReply {
+  /** The revision of that base. */
+  readonly at: Revision;
+  readonly stampFloor: number;
+  readonly keys: readonly ListedKey[];
+  /** How many keys there are in all. */
+  readonly total: number;
+}
+
+/** Datums of that base; fewer than were asked for when they were too many for one reply. */
+export interface DatumsReply {
+  readonly at: Revision;
+  readonly datums: readonly StoredDatum[];
 }
 
 /** The reply to a peer fetch: the local peer as in the original. */
@@ -120,6 +199,10 @@ export type RaftRequest =
   | ({ readonly type: 'beat' } & Beat)
   | ({ readonly type: 'transfer' } & Transfer)
   | { readonly type: 'peer'; readonly id?: number }
+  | ({ readonly type: 'write' } & WriteRequest)
+  | { readonly type: 'read'; readonly key: string }
+  | { readonly type: 'keys'; readonly at?: Revision; readonly from: number }
+  | { readonly type: 'datums'; readonly at: Revision; readonly keys: readonly ListedKey[] }
   | { readonly type: 'leader' }
   | { readonly type: 'state' };
 
@@ -129,6 +212,10 @@ export type RaftReply =
   | BeatReply
   | PeerSnapshot
   | PeerReply
+  | WriteReply
+  | ReadReply
+  | KeysReply
+  | DatumsReply
   | LeaderReply
   | StateReply
   | ErrorReply;

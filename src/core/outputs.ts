@@ -1,4 +1,7 @@
-import type { RaftRequest } from './messages.js';
+import type { DataChanges } from './datum.js';
+import type { DatumChange } from './datums.js';
+import type { RaftError } from './errors.js';
+import type { RaftRequest, ReadReply, WriteReply } from './messages.js';
 
 /** What a peer must not forget: the durable record (D4; section 3, promise 5). */
 export interface StoredState {
@@ -6,12 +9,15 @@ export interface StoredState {
   readonly voteFor: string | null;
   /** The longest time in ms for which this peer ever promised not to elect another leader. */
   readonly promisedMs: number;
+  /** Present while this peer learns only: drawn when it found its store empty (section 4, members). */
+  readonly learner?: number;
 }
 
-/** Make `state` durable, then call `RaftCore.saved(state, now)`. */
+/** Make `state` durable, and `data` with it, then call `RaftCore.saved(state, now, data)`. */
 export interface SaveOutput {
   readonly type: 'save';
   readonly state: StoredState;
+  readonly data?: DataChanges;
 }
 
 /** Send `request` to each of `to`; the answers go to `RaftCore`, or `requestFailed` does. */
@@ -29,8 +35,27 @@ export interface FetchPeerOutput {
   readonly id?: number;
 }
 
+/** Tell the store that all batches up to `seq` are committed; nothing waits for it. */
+export interface FoldOutput {
+  readonly type: 'fold';
+  readonly seq: number;
+}
+
+/** Tell the caller that handed in the write or the read `id`. */
+export interface AnswerOutput {
+  readonly type: 'answer';
+  readonly id: number;
+  readonly result: WriteReply | ReadReply | RaftError;
+}
+
+/** Tell listeners what was committed, in order. */
+export interface ChangesOutput {
+  readonly type: 'changes';
+  readonly changes: readonly DatumChange[];
+}
+
 /**
  * What the core wants done, in this order. A `save` must be durable before anything behind it, and before the reply
  * of the call that caused it, leaves; when it fails, the rest is discarded and the peer stops (D4).
  */
-export type Output = SaveOutput | SendOutput | FetchPeerOutput;
+export type Output = SaveOutput | SendOutput | FetchPeerOutput | FoldOutput | AnswerOutput | ChangesOutput;

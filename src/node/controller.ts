@@ -7,21 +7,33 @@ import type {
   PeerReply,
   RaftReply,
   RaftRequest,
+  ReadReply,
   StateReply,
   VoteReply,
+  WriteReply,
 } from '../core/messages.js';
 import { type PeerSnapshot, RaftPeer } from '../core/peer.js';
+import type { Write } from '../core/writes.js';
 import { decodeBeat, decodeRequest, decodeVote } from './decode.js';
 
 /** Hands an input to the core in its turn; resolves when all that the answer depends on is done. */
 export type Submit = <T>(input: (core: RaftCore, now: number) => T) => Promise<T>;
 
+/** The calls whose answer comes later than their turn: when a write is committed, when a read is certain. */
+export interface RegistryCalls {
+  readonly write: (write: Omit<Write, 'id'>) => Promise<WriteReply>;
+  readonly read: (key: string) => Promise<ReadReply>;
+}
+
 /** What an inbound request may do. Everything that it is given is checked first; nothing is trusted. */
 export class RaftController {
   readonly #submit: Submit;
+  readonly #registry: RegistryCalls;
 
-  constructor(submit: Submit) {
+  /** @param registry takes writes and reads; without it they are refused as `UNSUPPORTED` */
+  constructor(submit: Submit, registry: RegistryCalls = NO_REGISTRY) {
     this.#submit = submit;
+    this.#registry = registry;
   }
 
   /** Answers any request. Never rejects: a refusal is an `ErrorReply`. */
@@ -86,6 +98,14 @@ export class RaftController {
         return this.#submit((core, now) => core.receivedTransfer(request, now));
       case 'peer':
         return this.getPeer(request.id);
+      case 'write':
+        return this.#registry.write({ ...request, forward: request });
+      case 'read':
+        return this.#registry.read(request.key);
+      case 'keys':
+        return this.#submit((core, now) => core.listKeys(request.at, request.from, now));
+      case 'datums':
+        return this.#submit((core, now) => core.listDatums(request.at, request.keys, now));
       case 'leader':
         return this.getLeader();
       case 'state':
@@ -106,3 +126,8 @@ function errorReply(error: unknown): ErrorReply {
   const { code, message, term } = error;
   return term === undefined ? { code, message } : { code, message, term };
 }
+
+const unsupported = (): Promise<never> =>
+  Promise.reject(new RaftError('UNSUPPORTED', 'this peer keeps no data: it has no registry'));
+
+const NO_REGISTRY: RegistryCalls = { write: unsupported, read: unsupported };

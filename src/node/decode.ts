@@ -1,14 +1,23 @@
+import type { Batch, Op, StoredDatum } from '../core/datum.js';
 import { RaftError, type RaftErrorCode } from '../core/errors.js';
 import type {
   Beat,
+  BeatData,
+  BeatDataReply,
   BeatReply,
   DatumKey,
+  DatumsReply,
+  KeysReply,
+  ListedKey,
   PeerReply,
   RaftRequest,
+  ReadReply,
   Revision,
   Transfer,
   Vote,
   VoteReply,
+  WriteReply,
+  WriteRequest,
 } from '../core/messages.js';
 import type { PeerSnapshot, PeerState } from '../core/peer.js';
 import { MAX_IP_LENGTH } from '../core/peer-set.js';
@@ -18,6 +27,10 @@ import { MAX_MS } from '../core/timing.js';
 export const MAX_DATUMS = 10_000;
 /** The longest key, in characters. */
 export const MAX_KEY_LENGTH = 1_024;
+/** The longest value, as JSON text, in characters. */
+export const MAX_VALUE_LENGTH = 1_048_576;
+/** The most batches in a message, ops in a batch, keys on a page, and datums in a reply. */
+export const MAX_ITEMS = 100_000;
 /** The longest text of an error that is taken over, in characters. */
 const MAX_MESSAGE_LENGTH = 1_000;
 
@@ -49,32 +62,32 @@ class Fields {
   integer(name: string, max: number = Number.MAX_SAFE_INTEGER): number {
     const value = this.#value(name);
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max) return value;
-    throw this.#wrong(name, `an integer from 0 to ${max}`, value);
+    throw this.wrong(name, `an integer from 0 to ${max}`, value);
   }
 
   number(name: string, min: number, max: number): number {
     const value = this.#value(name);
     if (typeof value === 'number' && value >= min && value <= max) return value;
-    throw this.#wrong(name, `a number from ${min} to ${max}`, value);
+    throw this.wrong(name, `a number from ${min} to ${max}`, value);
   }
 
   boolean(name: string): boolean {
     const value = this.#value(name);
     if (typeof value === 'boolean') return value;
-    throw this.#wrong(name, 'true or false', value);
+    throw this.wrong(name, 'true or false', value);
   }
 
   text(name: string, maxLength: number): string {
     const value = this.#value(name);
     if (typeof value === 'string' && value.length <= maxLength) return value;
-    throw this.#wrong(name, `a text of at most ${maxLength} characters`, value);
+    throw this.wrong(name, `a text of at most ${maxLength} characters`, value);
   }
 
   ip(name: string): string {
     const value = this.#value(name);
     if (typeof value === 'string' && value.length <= MAX_IP_LENGTH && /^[^\s\p{Cc}]+$/u.test(value))
       return value;
-    throw this.#wrong(
+    throw this.wrong(
       name,
       `a text such as 'host:port' of 1 to ${MAX_IP_LENGTH} characters without blanks`,
       value,
@@ -85,7 +98,7 @@ class Fields {
     const value = this.#value(name);
     const state = STATES.find((known) => known === value);
     if (state !== undefined) return state;
-    throw this.#wrong(name, `one of ${STATES}`, value);
+    throw this.wrong(name, `one of ${STATES}`, value);
   }
 
   object(name: string): Fields {
@@ -95,7 +108,7 @@ class Fields {
   list<T>(name: string, maxLength: number, read: (fields: Fields) => T): readonly T[] {
     const value = this.#value(name);
     if (!Array.isArray(value) || value.length > maxLength) {
-      throw this.#wrong(name, `a list of at most ${maxLength}`, value);
+      throw this.wrong(name, `a list of at most ${maxLength}`, value);
     }
     // Not `map`: it would skip the holes of a sparse list.
     return Array.from(value, (item: unknown, at) =>
@@ -112,7 +125,8 @@ class Fields {
     return `${this.#path}.${name}`;
   }
 
-  #wrong(name: string, expected: string, came: unknown): RaftError {
+  /** The error for a field that is not as it must be. */
+  wrong(name: string, expected: string, came: unknown): RaftError {
     return new RaftError(this.#code, `${this.#at(name)} must be ${expected}, not ${show(came)}`);
   }
 }
@@ -134,6 +148,22 @@ export function decodeRequest(raw: unknown): RaftRequest {
       return { type, ...readTransfer(fields) };
     case 'peer':
       return fields.has('id') ? { type, id: fields.integer('id') } : { type };
+    case 'write':
+      return { type, ...readWrite(fields) };
+    case 'read':
+      return { type, key: fields.text('key', MAX_KEY_LENGTH) };
+    case 'keys':
+      return {
+        type,
+        from: fields.integer('from'),
+        ...(fields.has('at') ? { at: readRevision(fields.object('at')) } : {}),
+      };
+    case 'datums':
+      return {
+        type,
+        at: readRevision(fields.object('at')),
+        keys: fields.list('keys', MAX_ITEMS, readListedKey),
+      };
     case 'leader':
     case 'state':
       return { type };
@@ -186,7 +216,57 @@ export function decodeBeatReply(raw: unknown): BeatReply {
     ...readPeer(fields),
     requestTerm: fields.integer('requestTerm'),
     ...(fields.has('sentAt') ? { sentAt: readSentAt(fields) } : {}),
+    ...(fields.has('data') ? { data: readDataReply(fields.object('data')) } : {}),
+    ...(fields.has('learner') ? { learner: fields.integer('learner') } : {}),
   };
+}
+
+/**
+ * Reads the answer to a write.
+ *
+ * @throws the refusal that it is, or RaftError `BAD_REPLY` naming the field
+ */
+export function decodeWriteReply(raw: unknown): WriteReply {
+  const fields = replyFields(raw);
+  return {
+    timestamp: fields.has('timestamp') ? fields.integer('timestamp') : null,
+    revision: readRevision(fields.object('revision')),
+  };
+}
+
+/**
+ * Reads the answer to a read.
+ *
+ * @throws the refusal that it is, or RaftError `BAD_REPLY` naming the field
+ */
+export function decodeReadReply(raw: unknown): ReadReply {
+  const fields = replyFields(raw);
+  return { datum: fields.has('datum') ? readDatum(fields.object('datum')) : null };
+}
+
+/**
+ * Reads a page of keys.
+ *
+ * @throws the refusal that it is, or RaftError `BAD_REPLY` naming the field
+ */
+export function decodeKeysReply(raw: unknown): KeysReply {
+  const fields = replyFields(raw);
+  return {
+    at: readRevision(fields.object('at')),
+    stampFloor: fields.integer('stampFloor'),
+    keys: fields.list('keys', MAX_ITEMS, readListedKey),
+    total: fields.integer('total'),
+  };
+}
+
+/**
+ * Reads the values of listed keys.
+ *
+ * @throws the refusal that it is, or RaftError `BAD_REPLY` naming the field
+ */
+export function decodeDatumsReply(raw: unknown): DatumsReply {
+  const fields = replyFields(raw);
+  return { at: readRevision(fields.object('at')), datums: fields.list('datums', MAX_ITEMS, readDatum) };
 }
 
 /**
@@ -219,12 +299,17 @@ function replyFields(raw: unknown): Fields {
 const REFUSALS: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
   'BAD_REQUEST',
   'BUSY',
+  'CONFLICT',
   'CONFLICTING_LEADER',
   'DUPLICATE_PEER',
+  'GONE',
   'INTERNAL',
   'INVALID_STATE',
   'NOT_A_VOTER',
+  'NOT_LEADER',
   'NOT_RUNNING',
+  'NO_LEADER',
+  'OUTCOME_UNKNOWN',
   'OUT_OF_DATE',
   'REFUSED_TRANSFER',
   'REJOINING',
@@ -232,6 +317,7 @@ const REFUSALS: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
   'TOO_LARGE',
   'UNAUTHORIZED',
   'UNKNOWN_PEER',
+  'UNSUPPORTED',
 ]);
 
 function isRefusal(code: string): code is RaftErrorCode {
@@ -271,7 +357,82 @@ function readBeat(fields: Fields): Beat {
       ? { leaderTimeoutMs: fields.number('leaderTimeoutMs', 1, MAX_MS) }
       : {}),
     ...(fields.has('sentAt') ? { sentAt: readSentAt(fields) } : {}),
+    ...(fields.has('data') ? { data: readBeatData(fields.object('data')) } : {}),
   };
+}
+
+/** Batches follow `prev` and each other without a gap, and their terms never decrease. */
+function readBeatData(fields: Fields): BeatData {
+  const prev = readRevision(fields.object('prev'));
+  const batches = fields.list('batches', MAX_ITEMS, readBatch);
+  let last = prev;
+  for (const { revision } of batches) {
+    if (revision.seq !== last.seq + 1 || revision.term < last.term)
+      throw fields.wrong('batches', 'without a gap', revision);
+    last = revision;
+  }
+  return {
+    prev,
+    batches,
+    committed: readRevision(fields.object('committed')),
+    ...(fields.has('catchUp') ? { catchUp: readRevision(fields.object('catchUp')) } : {}),
+  };
+}
+
+function readBatch(fields: Fields): Batch {
+  return { revision: readRevision(fields.object('revision')), ops: fields.list('ops', MAX_ITEMS, readOp) };
+}
+
+function readOp(fields: Fields): Op {
+  return {
+    key: fields.text('key', MAX_KEY_LENGTH),
+    value: fields.has('value') ? fields.text('value', MAX_VALUE_LENGTH) : null,
+    timestamp: fields.integer('timestamp'),
+  };
+}
+
+function readDataReply(fields: Fields): BeatDataReply {
+  return {
+    ok: fields.boolean('ok'),
+    match: readRevision(fields.object('match')),
+    base: readRevision(fields.object('base')),
+    last: readRevision(fields.object('last')),
+  };
+}
+
+function readDatum(fields: Fields): StoredDatum {
+  return {
+    key: fields.text('key', MAX_KEY_LENGTH),
+    value: fields.text('value', MAX_VALUE_LENGTH),
+    timestamp: fields.integer('timestamp'),
+    revision: readRevision(fields.object('revision')),
+  };
+}
+
+function readListedKey(fields: Fields): ListedKey {
+  return { key: fields.text('key', MAX_KEY_LENGTH), revision: readRevision(fields.object('revision')) };
+}
+
+function readWrite(fields: Fields): WriteRequest {
+  return {
+    process: fields.integer('process'),
+    number: fields.integer('number'),
+    term: fields.integer('term'),
+    key: fields.text('key', MAX_KEY_LENGTH),
+    value: fields.has('value') ? readJson(fields) : null,
+    ...(fields.has('ifTimestamp') ? { ifTimestamp: fields.integer('ifTimestamp') } : {}),
+  };
+}
+
+/** A value is checked where it comes in: what is no JSON could not be read by anybody later. */
+function readJson(fields: Fields): string {
+  const text = fields.text('value', MAX_VALUE_LENGTH);
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    throw fields.wrong('value', 'JSON', text);
+  }
 }
 
 function readSentAt(fields: Fields): number {

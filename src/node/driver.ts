@@ -1,12 +1,20 @@
 import createDebug from 'debug';
 import type { RaftCore } from '../core/core.js';
+import type { DatumChange } from '../core/datums.js';
 import { RaftError, textOf } from '../core/errors.js';
 import type { RaftEvents } from '../core/events.js';
-import type { RaftRequest } from '../core/messages.js';
-import type { Output, StoredState } from '../core/outputs.js';
+import type { RaftRequest, ReadReply, WriteReply } from '../core/messages.js';
+import type { AnswerOutput, Output, SaveOutput } from '../core/outputs.js';
 import { MAX_MS } from '../core/timing.js';
+import { outcomeUnknown, type Write } from '../core/writes.js';
 import { HostTime } from './clock.js';
-import { decodeBeatReply, decodePeerReply, decodeVoteReply } from './decode.js';
+import {
+  decodeBeatReply,
+  decodeDatumsReply,
+  decodeKeysReply,
+  decodePeerReply,
+  decodeVoteReply,
+} from './decode.js';
 import type { ResolvedOptions } from './options.js';
 import { Requests } from './requests.js';
 
@@ -15,14 +23,25 @@ const debug = createDebug('raftbeat:node');
 /** The most requests of others that may wait while a save is under way. */
 const MAX_MAIL = 1_000;
 
+/** The most writes and reads whose outcome is open. */
+const MAX_CALLERS = 10_000;
+
 /** What a driver tells its node. */
 export interface DriverHooks {
   /** An event of the core, when all that it depends on is done. */
   readonly emit: <Name extends keyof RaftEvents>(name: Name, event: Parameters<RaftEvents[Name]>[0]) => void;
+  /** Data was committed here. */
+  readonly changed: (changes: readonly DatumChange[]) => void;
   /** Leadership may have ended: called at once, before anything is saved or sent. */
   readonly leadershipMayBeOver: () => void;
   /** The driver can not go on: a save failed, or an assertion did. It takes no more input. */
   readonly failed: (error: RaftError) => void;
+}
+
+interface Caller {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: RaftError) => void;
+  readonly isWrite: boolean;
 }
 
 interface Mail {
@@ -44,7 +63,12 @@ export class Driver {
   readonly #time: HostTime;
   readonly #requests: Requests;
   readonly #mailbox: Mail[] = [];
-  readonly #events: { readonly name: keyof RaftEvents; readonly emit: () => void }[] = [];
+  readonly #events: { readonly name: keyof RaftEvents | 'changes'; readonly emit: () => void }[] = [];
+  /** Who waits for the outcome of a write or a read. */
+  readonly #callers = new Map<number, Caller>();
+  #lastCall = 0;
+  /** Writes that wait for their turn: all of them are taken at once, and saved as one. */
+  #writes: Write[] = [];
   /** What is being handled: it waits for a save, maybe for ever. */
   #inHand: Mail | null = null;
   #isRunning = true;
@@ -94,6 +118,48 @@ export class Driver {
   }
 
   /**
+   * Writes at this peer, which must lead; resolves when it is committed.
+   *
+   * @throws RaftError as told by `RaftCore.write`, `NOT_RUNNING`
+   */
+  write(write: Omit<Write, 'id'>): Promise<WriteReply> {
+    return this.#call<WriteReply>(true, (id) => {
+      this.#writes.push({ ...write, id });
+      if (this.#writes.length > 1) return;
+      this.#post((core, now) => core.write(this.#writes.splice(0), now)).catch((error: RaftError) =>
+        this.#refuse(error),
+      );
+    });
+  }
+
+  /**
+   * Reads at this peer, which must lead, so that all that was committed before is seen.
+   *
+   * @throws RaftError as told by `RaftCore.read`, `NOT_RUNNING`
+   */
+  read(key: string): Promise<ReadReply> {
+    return this.#call<ReadReply>(false, (id) => {
+      this.#post((core, now) => core.read(id, key, now)).catch((error: RaftError) =>
+        this.#answered(id, error),
+      );
+    });
+  }
+
+  /** Whether beats bring no data along when this peer leads. */
+  sendBeatOnly(value: boolean): void {
+    this.#core.sendBeatOnly = value;
+  }
+
+  /**
+   * Asks the peer `to` outside of the protocol's own exchanges; resolves with what came back, unchecked.
+   *
+   * @throws RaftError, see `Requests.ask`
+   */
+  ask(to: string, request: RaftRequest, deadlineMs: number): Promise<unknown> {
+    return this.#requests.ask(to, request, deadlineMs);
+  }
+
+  /**
    * Gives up leadership; resolves with the ip of the peer that took the order to take over.
    *
    * @throws what `RaftCore.resign` throws, or why the order failed: leadership is given up all the same
@@ -112,6 +178,8 @@ export class Driver {
     this.#cancelAlarm();
     this.#inHand?.reject(notRunning());
     for (const mail of this.#mailbox.splice(0)) mail.reject(notRunning());
+    for (const [id, { isWrite }] of this.#callers)
+      this.#answered(id, isWrite ? outcomeUnknown() : notRunning());
     this.#requests.abortAll(notRunning());
     for (const { name, emit } of this.#events.splice(0)) if (name === 'leaderLost') emit();
   }
@@ -124,6 +192,29 @@ export class Driver {
       this.#mailbox.push({ handle, resolve: resolve as (result: unknown) => void, reject });
       void this.#drain();
     });
+  }
+
+  #call<T>(isWrite: boolean, begin: (id: number) => void): Promise<T> {
+    if (!this.#isRunning) return Promise.reject(notRunning());
+    if (this.#callers.size >= MAX_CALLERS)
+      return Promise.reject(new RaftError('BUSY', 'too many writes and reads wait'));
+    return new Promise<T>((resolve, reject) => {
+      this.#lastCall++;
+      this.#callers.set(this.#lastCall, { resolve, reject, isWrite });
+      begin(this.#lastCall);
+    });
+  }
+
+  #answered(id: number, result: AnswerOutput['result']): void {
+    const caller = this.#callers.get(id);
+    this.#callers.delete(id);
+    if (result instanceof RaftError) caller?.reject(result);
+    else caller?.resolve(result as never);
+  }
+
+  /** The core took none of the writes that wait. */
+  #refuse(error: RaftError): void {
+    for (const { id } of this.#writes.splice(0)) this.#answered(id, error);
   }
 
   #now(): number {
@@ -178,21 +269,40 @@ export class Driver {
   async #carryOut(outputs: readonly Output[]): Promise<void> {
     for (const output of outputs) {
       if (!this.#isRunning) return;
-      if (output.type === 'save') await this.#save(output.state);
-      else if (output.type === 'fetchPeer') this.#fetch(output.from, output.id);
-      else for (const to of output.to) this.#send(to, output.request);
+      if (output.type === 'save') await this.#save(output);
+      else this.#do(output);
     }
   }
 
-  async #save(state: StoredState): Promise<void> {
+  #do(output: Exclude<Output, SaveOutput>): void {
+    switch (output.type) {
+      case 'send':
+        for (const to of output.to) this.#send(to, output.request);
+        break;
+      case 'fetchPeer':
+        this.#fetch(output.from, output.id);
+        break;
+      case 'answer':
+        this.#answered(output.id, output.result);
+        break;
+      case 'fold':
+        this.#options.store.fold?.(output.seq);
+        break;
+      case 'changes':
+        this.#events.push({ name: 'changes', emit: () => this.#hooks.changed(output.changes) });
+        break;
+    }
+  }
+
+  async #save({ state, data }: SaveOutput): Promise<void> {
     try {
-      await this.#options.store.save(state);
+      await this.#options.store.save(state, data);
     } catch (cause) {
       throw cause instanceof RaftError
         ? cause
         : new RaftError('STORE_FAILED', `the store could not save: ${textOf(cause)}`, { cause });
     }
-    this.#core.saved(state, this.#now());
+    this.#core.saved(state, this.#now(), data);
   }
 
   #fetch(from: string, id: number | undefined): void {
@@ -260,6 +370,14 @@ function receive(from: string, request: RaftRequest, raw: unknown): (core: RaftC
     case 'beat': {
       const reply = decodeBeatReply(raw);
       return (core, now) => core.receivedBeatReply(from, reply, now);
+    }
+    case 'keys': {
+      const reply = decodeKeysReply(raw);
+      return (core, now) => core.receivedKeys(from, request.from, reply, now);
+    }
+    case 'datums': {
+      const reply = decodeDatumsReply(raw);
+      return (core, now) => core.receivedDatums(from, request.keys, reply, now);
     }
     default: {
       const reply = decodePeerReply(raw);

@@ -1,5 +1,6 @@
 import createDebug from 'debug';
 import { RaftCore } from '../core/core.js';
+import type { Datums } from '../core/datums.js';
 import { Emitter } from '../core/emitter.js';
 import { RaftError, textOf } from '../core/errors.js';
 import type { MakeLeaderEvent, RaftEvents } from '../core/events.js';
@@ -8,7 +9,9 @@ import { RaftPeerSet } from '../core/peer-set.js';
 import { RaftController } from './controller.js';
 import { Driver } from './driver.js';
 import { Leadership, Waiters } from './leadership.js';
+import { type Datum, type DatumListener, type KeyPattern, Listeners, toDatum } from './listeners.js';
 import { type RaftNodeOptions, type ResolvedOptions, resolveOptions } from './options.js';
+import { type Published, RegistryClient, type WriteOptions } from './registry-client.js';
 
 const debug = createDebug('raftbeat:node');
 
@@ -48,7 +51,12 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   readonly #leadership = new Waiters<Leadership>();
   readonly #leader = new Waiters<PeerSnapshot>();
   #peers: RaftPeerSet;
+  readonly #listeners = new Listeners((error) => this.emit('error', error));
   #driver: Driver | null = null;
+  #registry: RegistryClient | null = null;
+  /** What this peer holds, also while it is stopped. */
+  #datums: Datums | null = null;
+  #sendBeatOnly: boolean;
   #current: Leadership | null = null;
   #knownLeader: PeerSnapshot | null = null;
   /** How often the node was stopped: a `whileLeader` whose function outlasts the stop must notice it. */
@@ -60,6 +68,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   constructor(options: RaftNodeOptions) {
     super();
     this.#options = resolveOptions(options);
+    this.#sendBeatOnly = this.#options.sendBeatOnly;
     this.#peers = this.#newPeers();
   }
 
@@ -156,6 +165,81 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   }
 
   /**
+   * Publishes `value` under `key`; resolves when a majority has it: from then on it survives the loss of any minority.
+   * A follower forwards it to the leader. Safe to repeat only with `ifTimestamp`.
+   *
+   * @param value anything that has JSON
+   * @throws RaftError `NO_LEADER`, `NOT_LEADER`, `BUSY`, `TOO_LARGE`, `CONFLICT` (the condition did not hold),
+   * `BAD_REQUEST`, `NOT_RUNNING`, `UNSUPPORTED` (no registry): nothing was written; `OUTCOME_UNKNOWN`: it may still be
+   * committed, whole
+   */
+  async publish(key: string, value: unknown, options: WriteOptions = {}): Promise<Published> {
+    return this.#data().publish(key, value, options);
+  }
+
+  /**
+   * Removes `key`; resolves when a majority has it so, with whether there was such a key.
+   *
+   * @throws RaftError as `publish`
+   */
+  async remove(key: string, options: WriteOptions = {}): Promise<boolean> {
+    return this.#data().remove(key, options);
+  }
+
+  /**
+   * Reads `key` so that every write that was acknowledged before the call is seen (linearizable); asks the leader.
+   *
+   * @returns null when there is no such key
+   * @throws RaftError `NO_LEADER`, `NOT_LEADER`, `NOT_RUNNING`, `UNSUPPORTED`, `TIMEOUT`, `UNREACHABLE`
+   */
+  async readDatum(key: string): Promise<Datum | null> {
+    return this.#data().read(key);
+  }
+
+  /** What this peer knows to be committed under `key`, at once; it may lag. Null when there is none. */
+  getDatum(key: string): Datum | null {
+    const datum = this.#datums?.get(key) ?? null;
+    return datum === null ? null : toDatum(datum);
+  }
+
+  /** The keys that this peer knows of, in order; those that begin with `prefix`, if it is given. */
+  keys(prefix = ''): readonly string[] {
+    return [...(this.#datums?.all().keys() ?? [])].filter((key) => key.startsWith(prefix)).sort();
+  }
+
+  /**
+   * Tells `listener` what is there, at once, and then each committed change, once and in order; null: removed. Listeners
+   * outlast a stop. One that throws or rejects is reported by an `error` event and harms nothing.
+   */
+  listen(pattern: KeyPattern, listener: DatumListener): void {
+    this.#listeners.add(pattern, listener);
+  }
+
+  /** Tells it nothing more; whether it listened. */
+  unlisten(pattern: KeyPattern, listener: DatumListener): boolean {
+    return this.#listeners.remove(pattern, listener);
+  }
+
+  /**
+   * Whether this peer's beats bring no data along when it leads (the original's switch): followers then learn of writes
+   * as they are made, and one that missed some is not told at the next beat.
+   */
+  get sendBeatOnly(): boolean {
+    return this.#sendBeatOnly;
+  }
+
+  set sendBeatOnly(value: boolean) {
+    this.#sendBeatOnly = value;
+    this.#driver?.sendBeatOnly(value);
+  }
+
+  #data(): RegistryClient {
+    if (this.#registry !== null) return this.#registry;
+    if (this.#driver === null) throw notRunning();
+    throw new RaftError('UNSUPPORTED', 'this node keeps no data: give it the option `registry: true`');
+  }
+
+  /**
    * Runs `job` whenever this peer leads, once for each leadership and never twice at a time; its signal is aborted the
    * moment the lease is gone. Resolves when the node is stopped, or by `signal`.
    *
@@ -191,23 +275,41 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
 
   async #start(): Promise<void> {
     await this.#stopping?.catch(() => {});
-    const { ip, store, transport, rules, timing, random, bootstrap, rejoin } = this.#options;
+    const { ip, store, transport, rules, timing, random, bootstrap, rejoin, registry } = this.#options;
     const stored = await store.open(ip);
     try {
       this.#peers = this.#newPeers();
-      const core = new RaftCore({ peers: this.#peers, random, timing, stored, bootstrap, rejoin });
+      const data = stored?.data;
+      const core = new RaftCore({
+        peers: this.#peers,
+        random,
+        timing,
+        stored,
+        bootstrap,
+        rejoin,
+        registry,
+        data,
+      });
+      if (registry !== undefined) core.sendBeatOnly = this.#sendBeatOnly;
       const driver = new Driver(core, this.#options, {
         emit: (name, event) => this.#tell(name, event),
+        changed: (changes) => this.#listeners.changed(changes),
         leadershipMayBeOver: () => this.isLeader(),
         failed: (error) => this.#failed(error),
       });
-      const controller = new RaftController((input) => driver.submit(input));
+      const controller = new RaftController((input) => driver.submit(input), driver);
       await transport.start(ip, (request, from) => {
         debug('request from %s', from);
         return controller.receive(request);
       });
       if (!driver.isRunning) throw notRunning();
       this.#driver = driver;
+      this.#datums = core.datums;
+      if (registry !== undefined) {
+        const deadlineMs = 2 * timing.leaderTimeoutMs;
+        this.#registry = new RegistryClient(driver, this.#peers, registry, { random, deadlineMs });
+        this.#listeners.attach(core.datums);
+      }
       driver.start();
     } catch (error) {
       await this.#close().catch(() => {});
@@ -242,6 +344,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     this.#stops++;
     this.#driver?.stop();
     this.#driver = null;
+    this.#registry = null;
     this.#knownLeader = null;
     this.#endLeadership();
     this.#leadership.rejectAll(notRunning());

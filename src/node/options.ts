@@ -1,11 +1,13 @@
 import { RaftError } from '../core/errors.js';
 import { checkIp, type Member } from '../core/peer-set.js';
+import { REGISTRY_LIMITS, type RegistryLimits } from '../core/registry.js';
 import { RULES, type RulesName } from '../core/rules.js';
 import { resolveTiming, type Timing } from '../core/timing.js';
 import { MemoryStore } from '../stores/memory.js';
 import type { RaftStore } from '../stores/store.js';
 import type { Transport } from '../transports/transport.js';
 import { type Clock, systemClock } from './clock.js';
+import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from './decode.js';
 
 /** Times that fit together, by name. */
 export type PresetName = 'lan' | 'wan' | 'nacos';
@@ -28,6 +30,13 @@ export interface RaftNodeOptions extends Partial<Timing> {
   readonly bootstrap?: boolean;
   /** Whom a peer with an empty store waits for: enough others, or all. @default 'majority' */
   readonly rejoin?: 'majority' | 'strict';
+  /**
+   * Whether this peer keeps data, the same on all members: `true`, or the bounds that differ from the defaults.
+   * @default false: it only elects
+   */
+  readonly registry?: boolean | Partial<RegistryLimits>;
+  /** Whether the leader's beats bring no data along, as in the original; see `RaftNode.sendBeatOnly`. @default false */
+  readonly sendBeatOnly?: boolean;
   /** Time and timers. @default the host's */
   readonly clock?: Clock;
   /** Draws from [0, 1). @default Math.random */
@@ -44,6 +53,8 @@ export interface ResolvedOptions {
   readonly timing: Timing;
   readonly bootstrap: boolean;
   readonly rejoin: 'majority' | 'strict';
+  readonly registry: RegistryLimits | undefined;
+  readonly sendBeatOnly: boolean;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -73,6 +84,8 @@ const KEYS: ReadonlySet<string> = new Set<keyof RaftNodeOptions>([
   'rules',
   'bootstrap',
   'rejoin',
+  'registry',
+  'sendBeatOnly',
   'clock',
   'random',
 ]);
@@ -100,9 +113,70 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
   check('clock', hasMethods(clock, 'now', 'wallNow', 'setTimer', 'afterMail'), 'a Clock', clock);
   check('store', hasMethods(store, 'open', 'save', 'close'), 'a RaftStore', store);
   checkMembers(ip, members);
+  const { sendBeatOnly = false } = options;
+  check('sendBeatOnly', typeof sendBeatOnly === 'boolean', 'true or false', sendBeatOnly);
+  const registry = resolveRegistry(options.registry, rules, store);
   const transport = resolveTransport(options.transport, members);
   const timing = resolveTiming({ ...PRESETS[preset], ...givenTiming(options) });
-  return { ip, members, transport, store, rules, timing, bootstrap, rejoin, clock, random };
+  return {
+    ip,
+    members,
+    transport,
+    store,
+    rules,
+    timing,
+    bootstrap,
+    rejoin,
+    registry,
+    sendBeatOnly,
+    clock,
+    random,
+  };
+}
+
+function resolveRegistry(
+  given: RaftNodeOptions['registry'],
+  rules: RulesName,
+  store: RaftStore,
+): RegistryLimits | undefined {
+  if (given === undefined || given === false) return undefined;
+  const isObject = typeof given === 'object' && given !== null;
+  check('registry', given === true || isObject, 'true, false, or an object of bounds', given);
+  check(
+    'registry',
+    rules === 'raftbeat',
+    'left out under the rules of Nacos, which keep data their own way',
+    given,
+  );
+  check(
+    'store',
+    hasMethods(store, 'fold'),
+    'one that keeps data (with `fold`), for there is a registry',
+    store,
+  );
+  const limits = { ...REGISTRY_LIMITS, ...(given === true ? {} : given) };
+  for (const [name, value] of Object.entries(limits)) {
+    check(
+      `registry.${name}`,
+      Object.hasOwn(REGISTRY_LIMITS, name),
+      'left out: there is no such bound',
+      value,
+    );
+    check(`registry.${name}`, Number.isSafeInteger(value) && value > 0, 'an integer above 0', value);
+  }
+  check(
+    'registry.maxKeyLength',
+    limits.maxKeyLength <= MAX_KEY_LENGTH,
+    `at most ${MAX_KEY_LENGTH}`,
+    limits.maxKeyLength,
+  );
+  check(
+    'registry.maxValueLength',
+    limits.maxValueLength <= MAX_VALUE_LENGTH,
+    `at most ${MAX_VALUE_LENGTH}`,
+    limits.maxValueLength,
+  );
+  return limits;
 }
 
 function checkMembers(ip: string, members: readonly (string | Member)[]): void {

@@ -19,9 +19,10 @@ export class Requests {
   /**
    * Asks `to`; resolves with what came back, unchecked.
    *
+   * @param deadlineMs how long to wait for it
    * @throws RaftError `TIMEOUT`, `NOT_RUNNING` (by `abortAll`), `UNREACHABLE`, or what the transport threw if a RaftError
    */
-  ask(to: string, request: RaftRequest): Promise<unknown> {
+  ask(to: string, request: RaftRequest, deadlineMs: number = this.#deadlineMs): Promise<unknown> {
     const aborter = new AbortController();
     return new Promise((resolve, reject) => {
       const settle = (then: () => void): void => {
@@ -34,9 +35,8 @@ export class Requests {
         aborter.abort(error);
       };
       const cancelTimer = this.#clock.setTimer(
-        () =>
-          abort(new RaftError('TIMEOUT', `no answer from ${to} within ${this.#deadlineMs} ms`, { ip: to })),
-        this.#deadlineMs,
+        () => abort(new RaftError('TIMEOUT', `no answer from ${to} within ${deadlineMs} ms`, { ip: to })),
+        deadlineMs,
       );
       this.#open.add(abort);
       this.#request(to, request, aborter.signal).then(

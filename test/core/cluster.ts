@@ -207,7 +207,7 @@ export class Cluster {
           output.from,
           output.id === undefined ? { type: 'peer' } : { type: 'peer', id: output.id },
         );
-      } else for (const to of output.to) this.#send(ip, to, output.request);
+      } else if (output.type === 'send') for (const to of output.to) this.#send(ip, to, output.request);
     }
   }
 

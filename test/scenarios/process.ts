@@ -139,7 +139,7 @@ export class Process {
     else if (output.type === 'fetchPeer') {
       const { id } = output;
       this.#world.send(this, [output.from], id === undefined ? { type: 'peer' } : { type: 'peer', id });
-    } else {
+    } else if (output.type === 'send') {
       if (output.request.type === 'vote') this.campaigns++;
       this.#world.send(this, output.to, output.request);
     }

@@ -259,6 +259,7 @@ class Replay {
       this.#saved.push(saveText(output.state));
       this.#core.saved(output.state, this.#now);
     } else if (output.type === 'fetchPeer') this.#send(output.from, 'peer', null);
+    else if (output.type !== 'send') throw new Error(`unexpected ${output.type}`);
     else if (output.request.type === 'vote' || output.request.type === 'beat') {
       const { type, peer } = output.request;
       if (saveText(this.#core.own_durable) !== saveText(peer)) {

@@ -221,7 +221,7 @@ export class Solo {
       this.fetched.push(output.from);
       this.rejoinId = output.id;
       this.done.push(`fetchPeer ${output.from}`);
-    } else {
+    } else if (output.type === 'send') {
       const { to, request } = output;
       this.sent.push({ to, request });
       if (request.type === 'beat') this.#beat = request;

@@ -1,0 +1,90 @@
+import type { Base, StoredDatum } from './datum.js';
+import { type Datums, sameRevision } from './datums.js';
+import { RaftError } from './errors.js';
+import type { DatumsReply, KeysReply, ListedKey, Revision } from './messages.js';
+
+/** How many keys stand on one page of the list. */
+export const KEYS_PAGE = 1_000;
+
+/**
+ * The copy of the leader's base that all laggards catch up by (section 4, catching up, 2): made when the first of them
+ * asks, and let go of when nobody asks any more.
+ */
+export class PinnedBase {
+  readonly #datums: Datums;
+  readonly #maxReplySize: number;
+  readonly #idleMs: number;
+  #pinned: { readonly base: Base; readonly listed: readonly StoredDatum[] } | null = null;
+  #askedAt = Number.NEGATIVE_INFINITY;
+
+  /**
+   * @param maxReplySize how many characters of values go into one reply
+   * @param idleMs after how many ms without a question the copy is let go of
+   */
+  constructor(datums: Datums, maxReplySize: number, idleMs: number) {
+    this.#datums = datums;
+    this.#maxReplySize = maxReplySize;
+    this.#idleMs = idleMs;
+  }
+
+  /** The seq that history must reach while somebody catches up, or infinity. */
+  get keepSince(): number {
+    return this.#pinned?.base.revision.seq ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Lets go of a copy that nobody asked for, or that history no longer reaches. */
+  release(now: number): void {
+    const isLost = this.keepSince < this.#datums.since.seq;
+    if (now >= this.#askedAt + this.#idleMs || isLost) this.drop();
+  }
+
+  drop(): void {
+    this.#pinned = null;
+  }
+
+  /**
+   * A page of the list, of the copy `at`, or of the one that is pinned.
+   *
+   * @throws RaftError `GONE`
+   */
+  keys(at: Revision | undefined, from: number, now: number): KeysReply {
+    const { base, listed } = at === undefined ? this.#pin(now) : this.#find(at, now);
+    const keys = listed.slice(from, from + KEYS_PAGE).map(({ key, revision }) => ({ key, revision }));
+    return { at: base.revision, stampFloor: base.stampFloor, keys, total: listed.length };
+  }
+
+  /**
+   * Values of the copy `at`, as many as fit into one reply, one at least.
+   *
+   * @throws RaftError `GONE`
+   */
+  datums(at: Revision, asked: readonly ListedKey[], now: number): DatumsReply {
+    const { base } = this.#find(at, now);
+    const datums: StoredDatum[] = [];
+    let size = 0;
+    for (const { key } of asked) {
+      const datum = base.datums.get(key);
+      if (datum === undefined) continue;
+      size += key.length + datum.value.length;
+      if (size > this.#maxReplySize && datums.length > 0) break;
+      datums.push(datum);
+    }
+    return { at: base.revision, datums };
+  }
+
+  #pin(now: number): { readonly base: Base; readonly listed: readonly StoredDatum[] } {
+    if (this.#pinned === null) {
+      const base = this.#datums.copyBase();
+      this.#pinned = { base, listed: [...base.datums.values()] };
+    }
+    this.#askedAt = now;
+    return this.#pinned;
+  }
+
+  #find(at: Revision, now: number): { readonly base: Base; readonly listed: readonly StoredDatum[] } {
+    if (this.#pinned === null || !sameRevision(this.#pinned.base.revision, at)) {
+      throw new RaftError('GONE', `the base of seq ${at.seq} is no longer kept`);
+    }
+    return this.#pin(now);
+  }
+}

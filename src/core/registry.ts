@@ -1,0 +1,302 @@
+import { accept } from './acceptance.js';
+import { CatchUp } from './catch-up.js';
+import { type Base, type DataChanges, NO_DATA, type StoredData, type StoredDatum } from './datum.js';
+import { Datums } from './datums.js';
+import { RaftError } from './errors.js';
+import { Forwards } from './forwards.js';
+import type {
+  BeatData,
+  BeatDataReply,
+  DatumsReply,
+  KeysReply,
+  ListedKey,
+  RaftRequest,
+  Revision,
+} from './messages.js';
+import type { Output } from './outputs.js';
+import { PinnedBase } from './pinned-base.js';
+import { type Addressed, Replication } from './replication.js';
+import { noLeader, type Write, Writes } from './writes.js';
+
+/** Bounds of the registry; sizes are in characters. */
+export interface RegistryLimits {
+  /** The longest key. @default 1024 */
+  readonly maxKeyLength: number;
+  /** The longest value, as JSON text. @default 65536 */
+  readonly maxValueLength: number;
+  /** How much may wait to be committed; more is refused as `BUSY`. @default 16 Mi */
+  readonly maxTailSize: number;
+  /** How much of what was committed is kept for followers that are behind. @default 16 Mi */
+  readonly maxHistorySize: number;
+  /** How much goes into one message; a single longer value goes all the same. @default 256 Ki */
+  readonly maxMessageSize: number;
+}
+
+/** The bounds that hold unless others are given. */
+export const REGISTRY_LIMITS: RegistryLimits = {
+  maxKeyLength: 1_024,
+  maxValueLength: 65_536,
+  maxTailSize: 16 * 2 ** 20,
+  maxHistorySize: 16 * 2 ** 20,
+  maxMessageSize: 256 * 2 ** 10,
+};
+
+/** A linearizable read that waits for its turn. */
+interface Read {
+  readonly id: number;
+  readonly key: string;
+}
+
+/** What the registry is told of the peer that it belongs to. */
+export interface RegistryOptions {
+  readonly stored: StoredData | undefined;
+  readonly limits: RegistryLimits;
+  readonly roundTripMs: number;
+  readonly leaderTimeoutMs: number;
+  readonly output: (output: Output) => void;
+}
+
+/** The replicated registry of one peer (section 4): what a leader and a follower do with data. Terms are the core's. */
+export class Registry {
+  readonly datums: Datums;
+  /** Whether the leader's beats bring no data along, as in the original. */
+  sendBeatOnly = false;
+  readonly #limits: RegistryLimits;
+  readonly #output: (output: Output) => void;
+  readonly #writes: Writes;
+  readonly #forwards: Forwards;
+  readonly #replication: Replication;
+  readonly #pinned: PinnedBase;
+  #reads: Read[] = [];
+  /** The seq of the empty batch with which this peer began to lead; infinity when it does not lead. */
+  #ownSince = Number.POSITIVE_INFINITY;
+  /** Up to which seq this peer has saved what it appended. */
+  #savedSeq: number;
+  /** What must come behind the save of this input. */
+  #afterSave: Output[] = [];
+  #catchUp: CatchUp | null = null;
+  /** What earlier catch-ups fetched. */
+  #reusable: ReadonlyMap<string, StoredDatum> = new Map();
+
+  constructor({ stored = NO_DATA, limits, roundTripMs, leaderTimeoutMs, output }: RegistryOptions) {
+    this.datums = new Datums(stored, limits.maxHistorySize);
+    this.#limits = limits;
+    this.#output = output;
+    this.#savedSeq = this.datums.last.seq;
+    this.#forwards = new Forwards((answer) => this.#afterSave.push(answer));
+    this.#writes = new Writes(this.datums, limits.maxMessageSize, (answer) =>
+      this.#forwards.answered(answer),
+    );
+    this.#replication = new Replication(this.datums, limits.maxMessageSize, roundTripMs);
+    this.#pinned = new PinnedBase(this.datums, limits.maxMessageSize, 2 * leaderTimeoutMs);
+  }
+
+  /** What must be saved, if anything. */
+  takeChanges(): DataChanges | null {
+    return this.datums.takeChanges();
+  }
+
+  /** What comes behind that save. */
+  takeAfterSave(): readonly Output[] {
+    if (this.#afterSave.length === 0) return this.#afterSave;
+    return this.#afterSave.splice(0);
+  }
+
+  /** `changes` are durable. */
+  saved({ append = [] }: DataChanges): void {
+    const newest = append.at(-1);
+    if (newest !== undefined && this.datums.holds(newest.revision)) this.#savedSeq = newest.revision.seq;
+  }
+
+  // ---- The leader
+
+  /** This peer leads `term` now: begins with an empty batch, for older terms are never committed by count. */
+  lead(term: number): void {
+    this.#catchUp = null;
+    this.#replication.begin();
+    this.#ownSince = this.datums.last.seq + 1;
+    this.datums.append({ revision: { term, seq: this.#ownSince }, ops: [] });
+  }
+
+  /** This peer leads no longer; safe to call when it did not. */
+  follow(): void {
+    if (this.#ownSince === Number.POSITIVE_INFINITY) return;
+    this.#ownSince = Number.POSITIVE_INFINITY;
+    this.#pinned.drop();
+    this.#writes.lost();
+    for (const { id } of this.#reads.splice(0))
+      this.#afterSave.push({ type: 'answer', id, result: noLeader() });
+    this.#forwards.clear();
+  }
+
+  /** What to send to whom at `now`; see `Replication.messages`. */
+  messages(followers: readonly string[], isBeat: boolean, now: number): readonly Addressed[] {
+    if (isBeat) this.#pinned.release(now);
+    return this.#replication.messages(followers, isBeat, now);
+  }
+
+  /** Takes the answer of `ip` to a message of this term. */
+  answered(ip: string, reply: BeatDataReply): void {
+    this.#replication.answered(ip, reply);
+  }
+
+  /** `ip` did not answer `request`, or refused it. */
+  failed(ip: string, request: RaftRequest, error: RaftError): void {
+    if (request.type === 'beat') this.#replication.failed(ip);
+    else if (ip === this.#catchUp?.leader) this.#catchUpFailed(request, error);
+  }
+
+  /** How far `ip` is known to be. */
+  match(ip: string): number {
+    return this.#replication.match(ip);
+  }
+
+  /** Commits what a majority of `voters` holds, if the newest of it is of this leadership; whether there was anything. */
+  commit(voters: readonly string[], self: string): boolean {
+    const seq = this.#replication.majorityMatch(voters, self, this.#savedSeq);
+    if (seq < this.#ownSince || seq <= this.datums.base.seq) return false;
+    this.#fold(seq);
+    this.#writes.committed(seq);
+    return true;
+  }
+
+  /** Whether a batch of this leadership is committed: only then does this peer know all that is. */
+  get isCurrent(): boolean {
+    return this.datums.base.seq >= this.#ownSince;
+  }
+
+  /** Takes writes in at the leader of `term`; the answers come as outputs, of those that are refused, too. */
+  write(writes: readonly Write[], term: number): void {
+    this.#writes.take(
+      writes.filter((write) => this.#admit(write, term)),
+      term,
+    );
+    if (this.isCurrent) this.#writes.committed(this.datums.base.seq);
+  }
+
+  /** Refuses writes: this peer does not lead. */
+  refuse(writes: readonly Write[]): void {
+    for (const { id } of writes) this.#afterSave.push({ type: 'answer', id, result: noLeader() });
+  }
+
+  /** A linearizable read: answered once this leadership is current and `leads` says yes. */
+  read(id: number, key: string): void {
+    this.#reads.push({ id, key });
+  }
+
+  /** Answers the reads that wait; only a leader with a lease may call it. */
+  answerReads(): void {
+    if (this.#reads.length === 0 || !this.isCurrent) return;
+    for (const { id, key } of this.#reads.splice(0)) {
+      this.#afterSave.push({ type: 'answer', id, result: { datum: this.datums.get(key) } });
+    }
+  }
+
+  /** A page of the key list for one that catches up. @throws RaftError `GONE` */
+  keys(at: Revision | undefined, from: number, now: number): KeysReply {
+    return this.#pinned.keys(at, from, now);
+  }
+
+  /** Values for one that catches up. @throws RaftError `GONE` */
+  values(at: Revision, keys: readonly ListedKey[], now: number): DatumsReply {
+    return this.#pinned.datums(at, keys, now);
+  }
+
+  // ---- The follower
+
+  /** Takes the data of an accepted beat (section 4, acceptance, 2 to 6). */
+  accept(data: BeatData, leader: string, term: number): BeatDataReply {
+    const match = accept(this.datums, data);
+    if (match !== null) this.#fold(Math.min(data.committed.seq, match.seq));
+    this.#maybeCatchUp(data.catchUp, leader, term);
+    const { base, last } = this.datums;
+    return { ok: match !== null, match: match ?? base, base, last };
+  }
+
+  /** Takes a page of the key list, from the place `place` on. */
+  receivedKeys(from: string, place: number, reply: KeysReply, term: number): void {
+    if (from !== this.#catchUp?.leader || this.#catchUp.term !== term) return;
+    this.#catchUp.receivedKeys(place, reply);
+    this.#goOnCatchingUp();
+  }
+
+  /** Takes values of the list. */
+  receivedDatums(from: string, asked: readonly ListedKey[], reply: DatumsReply, term: number): void {
+    if (from !== this.#catchUp?.leader || this.#catchUp.term !== term) return;
+    this.#catchUp.receivedDatums(asked, reply);
+    this.#goOnCatchingUp();
+  }
+
+  // ---- Helpers
+
+  #admit({ id, key, value, forward }: Write, term: number): boolean {
+    if (forward !== undefined && forward.term === term && !this.#forwards.isFirst(id, forward)) return false;
+    const error = this.#objection(key, value, forward?.term ?? term, term);
+    if (error !== null) this.#forwards.answered({ type: 'answer', id, result: error });
+    return error === null;
+  }
+
+  #objection(key: string, value: string | null, meantFor: number, term: number): RaftError | null {
+    const { maxKeyLength, maxValueLength, maxTailSize } = this.#limits;
+    if (meantFor !== term)
+      return new RaftError('NOT_LEADER', `this peer leads term ${term}, not ${meantFor}`);
+    if (key.length > maxKeyLength || (value?.length ?? 0) > maxValueLength) {
+      const message = `a key has at most ${maxKeyLength} characters, a value as JSON ${maxValueLength}`;
+      return new RaftError('TOO_LARGE', message);
+    }
+    if (this.datums.tailSize <= maxTailSize) return null;
+    return new RaftError('BUSY', 'too many writes wait to be committed');
+  }
+
+  #fold(seq: number): void {
+    if (seq <= this.datums.base.seq) return;
+    const changes = this.datums.fold(seq);
+    this.datums.trim(this.#pinned.keepSince);
+    this.#afterSave.push({ type: 'fold', seq });
+    if (changes.length > 0) this.#afterSave.push({ type: 'changes', changes });
+  }
+
+  #maybeCatchUp(catchUp: Revision | undefined, leader: string, term: number): void {
+    if (this.#catchUp !== null && this.#catchUp.term !== term) this.#dropCatchUp();
+    if (catchUp === undefined || catchUp.seq <= this.datums.base.seq) return;
+    this.#catchUp ??= new CatchUp(term, leader, this.datums, this.#reusable);
+    this.#askOn(this.#catchUp);
+  }
+
+  #goOnCatchingUp(): void {
+    const catchUp = this.#catchUp;
+    if (catchUp === null) return;
+    const base = catchUp.whole();
+    if (base === null) this.#askOn(catchUp);
+    else this.#swap(base);
+  }
+
+  #askOn(catchUp: CatchUp): void {
+    for (const request of catchUp.questions()) this.#output({ type: 'send', to: [catchUp.leader], request });
+  }
+
+  /** A question of the catch-up was not answered: it is asked again at the next beat, or all of it starts over. */
+  #catchUpFailed(request: RaftRequest, error: RaftError): void {
+    this.#catchUp?.failed(request);
+    if (error.code === 'GONE') this.#dropCatchUp();
+  }
+
+  #dropCatchUp(): void {
+    this.#reusable = this.#catchUp?.reusable() ?? this.#reusable;
+    this.#catchUp = null;
+  }
+
+  /** Section 4, catching up, 4. */
+  #swap(base: Base): void {
+    this.#catchUp = null;
+    this.#reusable = new Map();
+    const { seq } = base.revision;
+    if (seq <= this.datums.base.seq) return;
+    if (this.datums.holds(base.revision)) {
+      this.#fold(seq);
+      return;
+    }
+    const changes = this.datums.replace(base);
+    if (changes.length > 0) this.#afterSave.push({ type: 'changes', changes });
+  }
+}
