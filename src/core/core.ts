@@ -2,6 +2,7 @@ import type { DataChanges, StoredData } from './datum.js';
 import type { Datums } from './datums.js';
 import { assert, RaftError, type RaftErrorCode } from './errors.js';
 import { type LeaderPromise, Lease, mayGrant } from './lease.js';
+import { decodeMembers, type MemberChange } from './members.js';
 import {
   type Beat,
   type BeatReply,
@@ -78,6 +79,10 @@ export class RaftCore {
   #saving: StoredState;
   #durable: StoredState;
   #rejoin: Rejoin | null = null;
+  /** Drawn when this peer found its store empty in a cluster that holds data: it learns only. */
+  #learner: number | undefined;
+  /** The list of members in force, as it stands in the registry. */
+  #membersValue: string | null = null;
   /** The processes with which this one began a new cluster. */
   #founders: ReadonlySet<number> = new Set();
 
@@ -101,12 +106,18 @@ export class RaftCore {
     this.#saving = this.#durable = stored ?? NOTHING_STORED;
     this.#self.term = this.#durable.term;
     this.#self.voteFor = this.#durable.voteFor;
+    this.#learner = this.#durable.learner;
     if (stored === null && this.peers.rules.promises) this.#rejoin = this.#newRejoin(options);
   }
 
   /** Whether this peer's store was empty and it has not recovered: it takes part in nothing. */
   get rejoining(): boolean {
     return this.#rejoin !== null;
+  }
+
+  /** Whether this peer only learns: it found its store empty in a cluster that holds data, and does not vote. */
+  get isLearner(): boolean {
+    return this.#learner !== undefined;
   }
 
   /**
@@ -153,9 +164,9 @@ export class RaftCore {
   receivedVote(vote: Vote, now: number): VoteReply {
     const at = this.#enter(now);
     try {
-      this.#checkSender(vote.peer.ip);
+      const isNews = this.#checkSender(vote.peer.ip, vote.membersRevision);
       this.#checkRejoined();
-      if (!this.peers.isVoter(vote.peer.ip))
+      if (!isNews && !this.peers.isVoter(vote.peer.ip))
         throw this.#refusal('NOT_A_VOTER', `${vote.peer.ip} does not vote`);
       if (!this.peers.rules.grantsUnspentVotes) return this.#voteAsOriginal(vote, at);
       return vote.preVote === true ? this.#answerPreVote(vote, at) : this.#answerVote(vote, at);
@@ -174,7 +185,7 @@ export class RaftCore {
   receivedBeat(beat: Beat, now: number): BeatReply {
     const at = this.#enter(now);
     try {
-      this.#checkSender(beat.peer.ip);
+      this.#checkSender(beat.peer.ip, beat.data?.membersRevision);
       this.#checkRejoined();
       this.#checkLeaderClaim(beat.peer);
       this.#follow(beat, at);
@@ -212,6 +223,8 @@ export class RaftCore {
       promisedMs: Math.max(this.timing.leaderTimeoutMs, this.#saving.promisedMs),
       ...(id === undefined ? {} : { id }),
       ...(this.#rejoin === null ? {} : { rejoinId: this.#rejoin.id }),
+      ...(id !== undefined && this.#founders.has(id) ? { founder: true } : {}),
+      ...(this.#learner === undefined ? {} : { learner: this.#learner }),
     };
   }
 
@@ -295,6 +308,21 @@ export class RaftCore {
   }
 
   /**
+   * Changes the members at the leader of `term`: one change at a time, in effect at once, answered with `id` when it is
+   * committed.
+   *
+   * @throws RaftError `NOT_LEADER`, `BUSY`, `BAD_TARGET`, `UNSUPPORTED`; nothing was changed
+   */
+  changeMembers(id: number, change: MemberChange, term: number, now: number): void {
+    this.#asLeader(now, (registry, at) => {
+      if (term !== this.#self.term) throw this.#notLeader();
+      registry.changeMembers(id, change, this.#self.term);
+      this.#applyMembers();
+      this.#sendData(false, at);
+    });
+  }
+
+  /**
    * Reads `key` so that what was committed before the call is seen (section 4, reads): at the leader, by its lease. The
    * outcome comes as an `answer` with `id`: a `ReadReply`, or a RaftError `NO_LEADER`.
    *
@@ -354,6 +382,7 @@ export class RaftCore {
   receivedDatums(from: string, asked: readonly ListedKey[], reply: DatumsReply, now: number): void {
     this.#enter(now);
     this.#registry?.receivedDatums(from, asked, reply, this.#self.term);
+    this.#applyMembers();
     this.#exit();
   }
 
@@ -367,12 +396,7 @@ export class RaftCore {
   resign(now: number, to?: string): string {
     const at = this.#enter(now);
     try {
-      const target = this.#transferTarget(to);
-      const peer = this.#snapshot(at);
-      this.#stepDown(at);
-      this.#makeWay(at);
-      this.#send([target], { type: 'transfer', peer });
-      return target;
+      return this.#handOver(at, to);
     } finally {
       this.#exit();
     }
@@ -423,6 +447,7 @@ export class RaftCore {
       return;
     }
     this.peers.fixMembers();
+    this.#applyMembers();
     this.#rejoin?.start(now);
     if (!this.peers.isAlone) this.#promise.until = now + Math.max(leaderTimeoutMs, this.#durable.promisedMs);
     this.#electionDue = this.#timeouts.after(Math.max(now, this.#promise.until));
@@ -433,7 +458,12 @@ export class RaftCore {
     const { term, voteFor } = this.#self;
     const last = this.#saving;
     const data = this.#registry?.takeChanges() ?? null;
-    const isSame = term === last.term && voteFor === last.voteFor && promisedMs <= last.promisedMs;
+    const learner = this.#learner;
+    const isSame =
+      term === last.term &&
+      voteFor === last.voteFor &&
+      promisedMs <= last.promisedMs &&
+      learner === last.learner;
     if (isSame && data === null) return;
     assert(term >= last.term, `a term never decreases: ${last.term}, ${term}`);
     assert(
@@ -443,19 +473,37 @@ export class RaftCore {
         !this.peers.rules.oneLeaderPerTerm,
       'a vote never changes within its term',
     );
-    this.#saving = { term, voteFor, promisedMs: Math.max(promisedMs, last.promisedMs) };
+    this.#saving = {
+      term,
+      voteFor,
+      promisedMs: Math.max(promisedMs, last.promisedMs),
+      ...(learner === undefined ? {} : { learner }),
+    };
     this.peers.output({ type: 'save', state: this.#saving, ...(data === null ? {} : { data }) });
   }
 
   // ---- What each check stands for, once
 
-  /** Who speaks must be another member (D6). */
-  #checkSender(ip: string): void {
+  /**
+   * Who speaks must be another member (D6), or know of a newer change of the members than this peer (section 4, members).
+   *
+   * @returns whether this peer is told news by a stranger
+   */
+  #checkSender(ip: string, membersRevision: Revision = NO_REVISION): boolean {
+    const isStranger = this.#registry !== null && this.peers.member(ip) === null;
+    const isNews = isStranger && this.#isNews(membersRevision);
+    if (isNews) this.peers.admit(ip);
     if (!this.peers.contains(ip)) throw this.#refusal('UNKNOWN_PEER', `can not find peer: ${ip}`);
     this.peers.local();
     if (ip === this.#self.ip && this.peers.rules.promises) {
       throw this.#reported('DUPLICATE_PEER', `another process uses the ip of this peer: ${ip}`);
     }
+    return isNews;
+  }
+
+  #isNews(membersRevision: Revision): boolean {
+    const known = this.#registry?.datums.membersRevision ?? NO_REVISION;
+    return compareRevisions(membersRevision, known) > 0;
   }
 
   #checkRejoined(): void {
@@ -569,7 +617,10 @@ export class RaftCore {
   #withData(reply: BeatReply, { peer, data }: Beat): BeatReply {
     const registry = this.#registry;
     if (registry === null || data === undefined) return reply;
-    return { ...reply, data: registry.accept(data, peer.ip, peer.term) };
+    const answer = registry.accept(data, peer.ip, peer.term);
+    this.#applyMembers();
+    const told = { ...reply, data: answer };
+    return this.#learner === undefined ? told : { ...told, learner: this.#learner };
   }
 
   /** When a follower that hears nothing more forgets its leader: when its promise ends. */
@@ -582,7 +633,7 @@ export class RaftCore {
 
   /** Section 3, vote: the order of the checks matters. */
   #answerVote({ peer, transfer = false, revision = NO_REVISION }: Vote, now: number): VoteReply {
-    if (!this.peers.isVoter(this.#self.ip)) return this.#voteReply(false, now);
+    if (!this.#votes()) return this.#voteReply(false, now);
     const refusedForMs = this.#refusedForMs(peer.ip, transfer, now);
     if (refusedForMs > 0) return { ...this.#voteReply(false, now), promiseMs: Math.ceil(refusedForMs) };
     if (peer.term < this.#self.term) return this.#voteReply(false, now);
@@ -598,8 +649,7 @@ export class RaftCore {
   #answerPreVote({ peer, round = 0, revision = NO_REVISION }: Vote, now: number): VoteReply {
     const refusedForMs = this.#refusedForMs(peer.ip, false, now);
     const isFresh = compareRevisions(revision, this.#newest) >= 0;
-    const granted =
-      refusedForMs === 0 && peer.term > this.#self.term && isFresh && this.peers.isVoter(this.#self.ip);
+    const granted = refusedForMs === 0 && peer.term > this.#self.term && isFresh && this.#votes();
     const reply = { ...this.#voteReply(granted, now), round };
     return refusedForMs > 0 ? { ...reply, promiseMs: Math.ceil(refusedForMs) } : reply;
   }
@@ -640,6 +690,7 @@ export class RaftCore {
       preVote: true,
       round: this.#roundNumber,
       revision: this.#newest,
+      ...this.#membersNews(),
     } as const;
     this.#send(this.peers.otherVoters, request);
     this.#closeRoundIfWon(this.#round, now);
@@ -665,7 +716,8 @@ export class RaftCore {
     this.#electionDue = this.peers.rules.promises
       ? this.#timeouts.retryAfter(now)
       : this.#timeouts.after(now + this.timing.leaderTimeoutMs);
-    const vote = { type: 'vote', peer: this.#snapshot(now), revision: this.#newest } as const;
+    const peer = this.#snapshot(now);
+    const vote = { type: 'vote', peer, revision: this.#newest, ...this.#membersNews() } as const;
     this.#send(this.peers.otherVoters, transfer ? { ...vote, transfer } : vote);
   }
 
@@ -694,8 +746,9 @@ export class RaftCore {
       this.peers.announceLeader();
       return;
     }
-    this.#lease.begin(now, this.peers.otherVoters, this.peers.majorityCount() - 1);
-    this.#registry?.lead(this.#self.term);
+    this.#lease.begin(now, this.peers.others, this.peers.otherVoters, this.#needed());
+    this.#registry?.lead(this.#self.term, this.peers.members);
+    this.#applyMembers();
     this.#beat(now);
     this.#leadOnceLeased(now);
   }
@@ -727,11 +780,11 @@ export class RaftCore {
   }
 
   /** A member acknowledged a beat of this leadership. */
-  #acknowledged(from: string, { sentAt, data }: BeatReply, now: number): void {
-    if (sentAt !== undefined) this.#lease.acknowledged(from, sentAt, now);
+  #acknowledged(from: string, { sentAt, data, learner }: BeatReply, now: number): void {
+    if (sentAt !== undefined && learner === undefined) this.#lease.acknowledged(from, sentAt, now);
     if (this.peers.rules.leases) this.#leadOnceLeased(now);
     if (data === undefined) return;
-    this.#registry?.answered(from, data);
+    this.#registry?.answered(from, data, learner !== undefined);
     this.#commit(now);
     this.#sendData(false, now);
   }
@@ -740,6 +793,7 @@ export class RaftCore {
   #commit(now: number): void {
     const voters = this.peers.voters.map(({ ip }) => ip);
     if (this.#registry?.commit(voters, this.#self.ip) !== true) return;
+    if (this.#isRemoved()) this.#handOver(now);
     this.#heartbeatDue = Math.min(this.#heartbeatDue, now + this.timing.heartbeatMs / COMMIT_BEAT_DIVISOR);
   }
 
@@ -766,6 +820,15 @@ export class RaftCore {
     this.peers.become('FOLLOWER');
     this.peers.loseLeader();
     this.#electionDue = this.#timeouts.after(Math.max(now, this.#promise.until));
+  }
+
+  #handOver(now: number, to?: string): string {
+    const target = this.#transferTarget(to);
+    const peer = this.#snapshot(now);
+    this.#stepDown(now);
+    this.#makeWay(now);
+    this.#send([target], { type: 'transfer', peer });
+    return target;
   }
 
   #transferTarget(to: string | undefined): string {
@@ -795,6 +858,35 @@ export class RaftCore {
     const { requestTimeoutMs: roundTripMs, leaderTimeoutMs } = this.timing;
     const output = (made: Output): void => this.peers.output(made);
     return new Registry({ stored: data, limits, roundTripMs, leaderTimeoutMs, output });
+  }
+
+  /** Puts the newest list of members into force, which is the one that was appended last (section 4, members). */
+  #applyMembers(): void {
+    const value = this.#registry?.datums.members?.value ?? null;
+    if (value === null || value === this.#membersValue) return;
+    this.#membersValue = value;
+    const members = decodeMembers(value);
+    this.peers.replaceMembers(members);
+    const own = members.find(({ ip }) => ip === this.#self.ip);
+    if (own?.learner === this.#learner) this.#learner = undefined;
+    if (this.#self.state !== 'LEADER') return;
+    this.#lease.changeMembers(this.peers.others, this.peers.otherVoters, this.#needed());
+  }
+
+  /** How many of the other voters make a majority: one that removes itself does not count itself. */
+  #needed(): number {
+    return this.peers.majorityCount() - (this.peers.isVoter(this.#self.ip) ? 1 : 0);
+  }
+
+  /** Whether this peer leads, and its own removal is committed. */
+  #isRemoved(): boolean {
+    const isOpen = this.#registry?.datums.isChangingMembers === true;
+    return !isOpen && !this.peers.isVoter(this.#self.ip);
+  }
+
+  #membersNews(): { readonly membersRevision?: Revision } {
+    const revision = this.#registry?.datums.membersRevision;
+    return revision === undefined ? {} : { membersRevision: revision };
   }
 
   /** How fresh this peer's data is (D11). */
@@ -840,6 +932,7 @@ export class RaftCore {
   #recover(rejoin: Rejoin, now: number): void {
     this.#rejoin = null;
     this.#founders = rejoin.founders;
+    if (this.#registry !== null && !rejoin.isNewCluster) this.#learner = rejoin.id;
     this.#self.term = rejoin.highestTerm;
     this.#self.voteFor = this.#self.ip;
     this.#save(rejoin.longestPromiseMs);
@@ -848,11 +941,14 @@ export class RaftCore {
 
   // ---- Helpers
 
+  /** Whether this peer votes, as far as it knows. */
+  #votes(): boolean {
+    return this.#learner === undefined && this.peers.isVoter(this.#self.ip);
+  }
+
   #mayEverCampaign(): boolean {
-    const member = this.peers.member(this.#self.ip);
-    return (
-      member !== null && !member.observer && member.priority > 0 && this.#self.term < Number.MAX_SAFE_INTEGER
-    );
+    const priority = this.peers.member(this.#self.ip)?.priority ?? 0;
+    return this.#votes() && priority > 0 && this.#self.term < Number.MAX_SAFE_INTEGER;
   }
 
   #send(to: readonly string[], request: RaftRequest): void {

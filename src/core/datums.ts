@@ -1,6 +1,7 @@
 import type { Base, Batch, DataChanges, Op, StoredData, StoredDatum } from './datum.js';
 import { assert } from './errors.js';
-import type { Revision } from './messages.js';
+import { MEMBERS_KEY } from './members.js';
+import { NO_REVISION, type Revision } from './messages.js';
 
 /** What became of one key when a batch was folded, or a base taken over. */
 export interface DatumChange {
@@ -108,6 +109,23 @@ export class Datums {
     if (waiting === undefined) return this.get(key);
     const { value, timestamp } = waiting.op;
     return value === null ? null : { value, timestamp };
+  }
+
+  /** The newest list of members, and the batch that it came with; null while there is none. */
+  get members(): { readonly value: string; readonly revision: Revision } | null {
+    const waiting = this.#tailOps.get(MEMBERS_KEY);
+    if (waiting !== undefined) return { value: waiting.op.value ?? '[]', revision: waiting.revision };
+    return this.get(MEMBERS_KEY);
+  }
+
+  /** The batch that last changed the members. */
+  get membersRevision(): Revision {
+    return this.members?.revision ?? NO_REVISION;
+  }
+
+  /** Whether a change of the members is not committed yet. */
+  get isChangingMembers(): boolean {
+    return this.#tailOps.has(MEMBERS_KEY);
   }
 
   /** The revision at `seq`, if history or tail reach there. */

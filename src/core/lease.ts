@@ -43,7 +43,8 @@ export function mayGrant(
  */
 export class Lease {
   readonly #timing: Timing;
-  #voters: readonly string[] = [];
+  #others: readonly string[] = [];
+  #voters: readonly number[] = [];
   #needed = 0;
   #sentAt = new Float64Array(0);
   #sorted = new Float64Array(0);
@@ -61,18 +62,27 @@ export class Lease {
   /**
    * An election was won: nothing is acknowledged yet.
    *
-   * @param voters the other voters
-   * @param needed how many of them make a majority with the leader
+   * @param others the other members
+   * @param voters those of them that vote
+   * @param needed how many of these make a majority with the leader
    */
-  begin(now: number, voters: readonly string[], needed: number): void {
-    this.#voters = voters;
-    this.#needed = needed;
-    this.#sentAt = new Float64Array(voters.length).fill(Number.NEGATIVE_INFINITY);
-    this.#sorted = new Float64Array(voters.length);
+  begin(now: number, others: readonly string[], voters: readonly string[], needed: number): void {
+    this.#others = [];
+    this.#sentAt = new Float64Array(0);
     this.#electedAt = now;
-    this.#end = needed === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
     this.#isGained = false;
     this.#isOver = false;
+    this.changeMembers(others, voters, needed);
+  }
+
+  /** The members changed (section 4, members): what the remaining ones acknowledged stands. */
+  changeMembers(others: readonly string[], voters: readonly string[], needed: number): void {
+    this.#sentAt = Float64Array.from(others, (ip) => this.sentAt(ip));
+    this.#others = others;
+    this.#voters = voters.map((ip) => others.indexOf(ip));
+    this.#needed = needed;
+    this.#sorted = new Float64Array(voters.length);
+    this.#count();
   }
 
   /** `now` in the time of leases, which goes by whichever clock went further: beats are stamped with it. */
@@ -85,20 +95,17 @@ export class Lease {
     this.#aheadMs += ms;
   }
 
-  /** A voter acknowledged the beat that was sent at `sentAt`; one not sent yet, or of no voter, does not count. */
+  /** A member acknowledged the beat that was sent at `sentAt`; one not sent yet, or of a stranger, does not count. */
   acknowledged(ip: string, sentAt: number, now: number): void {
-    const at = this.#voters.indexOf(ip);
+    const at = this.#others.indexOf(ip);
     if (at < 0 || sentAt > this.timeOf(now) || sentAt <= this.sentAt(ip)) return;
     this.#sentAt[at] = sentAt;
-    this.#sorted.set(this.#sentAt);
-    this.#sorted.sort();
-    const newest = this.#sorted[this.#sorted.length - this.#needed] ?? Number.POSITIVE_INFINITY;
-    this.#end = newest + leaseMs(this.#timing);
+    this.#count();
   }
 
   /** When the newest beat was sent that `ip` acknowledged; minus infinity when none was. */
   sentAt(ip: string): number {
-    return this.#sentAt[this.#voters.indexOf(ip)] ?? Number.NEGATIVE_INFINITY;
+    return this.#sentAt[this.#others.indexOf(ip)] ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Whether the first lease of this term is gained at this very call. */
@@ -129,5 +136,15 @@ export class Lease {
   get stepDownDue(): number {
     if (this.#isOver) return Number.NEGATIVE_INFINITY;
     return this.#isGained ? this.#end - this.#aheadMs : this.#electedAt + this.#timing.leaderTimeoutMs;
+  }
+
+  /** Only voters count. */
+  #count(): void {
+    for (let at = 0; at < this.#voters.length; at++) {
+      this.#sorted[at] = this.#sentAt[this.#voters[at] as number] as number;
+    }
+    this.#sorted.sort();
+    const newest = this.#sorted[this.#sorted.length - this.#needed] ?? Number.POSITIVE_INFINITY;
+    this.#end = newest + leaseMs(this.#timing);
   }
 }

@@ -1,5 +1,6 @@
 import type { Batch, StoredDatum } from './datum.js';
 import type { RaftErrorCode } from './errors.js';
+import type { MemberChange } from './members.js';
 import type { PeerSnapshot } from './peer.js';
 
 /** How fresh a peer's data is; compared in votes, by term, then by seq (section 4). */
@@ -30,6 +31,8 @@ export interface Vote {
   readonly transfer?: boolean;
   /** How fresh the candidate's data is; `{ term: 0, seq: 0 }` when absent. */
   readonly revision?: Revision;
+  /** The batch that last changed the members, as far as the candidate knows. */
+  readonly membersRevision?: Revision;
 }
 
 /** A key that the leader holds, and the number of its newest change. */
@@ -46,6 +49,8 @@ export interface BeatData {
   readonly batches: readonly Batch[];
   /** Up to where the leader has folded. */
   readonly committed: Revision;
+  /** The batch that last changed the members, as far as the leader knows (section 4, members). */
+  readonly membersRevision: Revision;
   /** The leader's base, for a follower that its history does not reach (section 4, catching up). */
   readonly catchUp?: Revision;
 }
@@ -162,6 +167,10 @@ export interface PeerReply extends PeerSnapshot {
   readonly empty?: boolean;
   /** The id with which this peer itself asks, while it has not recovered. */
   readonly rejoinId?: number;
+  /** Whether this peer began a new cluster together with the asking process, however long ago. */
+  readonly founder?: boolean;
+  /** Present while this peer learns only (section 4, members). */
+  readonly learner?: number;
   /** The longest time in ms for which this peer ever promised, or asks others to promise (its L). */
   readonly promisedMs?: number;
 }
@@ -201,6 +210,7 @@ export type RaftRequest =
   | { readonly type: 'peer'; readonly id?: number }
   | ({ readonly type: 'write' } & WriteRequest)
   | { readonly type: 'read'; readonly key: string }
+  | { readonly type: 'member'; readonly change: MemberChange; readonly term: number }
   | { readonly type: 'keys'; readonly at?: Revision; readonly from: number }
   | { readonly type: 'datums'; readonly at: Revision; readonly keys: readonly ListedKey[] }
   | { readonly type: 'leader' }

@@ -125,7 +125,12 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   /** All members. */
   allPeers(): readonly RaftPeer[] {
-    return [...this.#peers.values()];
+    return this.#members.map(({ ip }) => this.#known(ip));
+  }
+
+  /** All members, and how they are so. */
+  get members(): readonly Required<Member>[] {
+    return this.#members;
   }
 
   /** The ips of all members. */
@@ -171,7 +176,31 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    */
   changePeers(ips: readonly (string | Member)[]): void {
     if (this.#isFixed) throw new RaftError('UNSUPPORTED', 'members are fixed once the core has started');
-    const members = checkMembers(ips);
+    this.#setMembers(checkMembers(ips));
+    if (this.#leader !== null && !this.contains(this.#leader.ip)) this.loseLeader();
+  }
+
+  /**
+   * Makes those the members that a registry holds (section 4, members). A leader that is no member any more still leads,
+   * until its own removal is committed.
+   *
+   * @internal
+   */
+  replaceMembers(members: readonly Required<Member>[]): void {
+    this.#setMembers(members);
+    if (this.#leader !== null) this.admit(this.#leader.ip);
+  }
+
+  /**
+   * Listens to `ip`, which is no member as far as this peer knows, but as the sender knows, who knows more.
+   *
+   * @internal
+   */
+  admit(ip: string): void {
+    if (!this.contains(ip)) this.#peers.set(ip, new RaftPeer(ip));
+  }
+
+  #setMembers(members: readonly Required<Member>[]): void {
     const known = new Map(this.#peers);
     this.#peers.clear();
     for (const { ip } of members) {
@@ -185,7 +214,6 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     for (const ip of [...this.#votes, ...this.#markedLeaders, ...this.#fetching.keys()]) {
       if (!this.contains(ip)) this.#forget(ip);
     }
-    if (this.#leader !== null && !this.contains(this.#leader.ip)) this.loseLeader();
   }
 
   /** Allows no further change of the members. */
@@ -413,6 +441,9 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   }
 }
 
+/** The highest priority of a member. */
+export const MAX_PRIORITY = 1_000;
+
 const NO_OUTPUTS: readonly Output[] = [];
 
 function checkMembers(given: readonly (string | Member)[]): readonly Required<Member>[] {
@@ -431,7 +462,7 @@ function checkMember(given: string | Member, at: number): Required<Member> {
     observer = false,
   }: Member = typeof given === 'object' && given !== null ? given : { ip: given };
   const name = `members[${at}]`;
-  if (!Number.isInteger(priority) || priority < 0 || priority > 1000) {
+  if (!Number.isInteger(priority) || priority < 0 || priority > MAX_PRIORITY) {
     throw new RaftError(
       'BAD_OPTION',
       `${name}.priority must be an integer from 0 to 1000, not ${textOf(priority)}`,

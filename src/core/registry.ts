@@ -4,6 +4,14 @@ import { type Base, type DataChanges, NO_DATA, type StoredData, type StoredDatum
 import { Datums } from './datums.js';
 import { RaftError } from './errors.js';
 import { Forwards } from './forwards.js';
+import {
+  changeMembers,
+  decodeMembers,
+  encodeMembers,
+  MEMBERS_KEY,
+  type MemberChange,
+  type StoredMember,
+} from './members.js';
 import type {
   BeatData,
   BeatDataReply,
@@ -40,6 +48,9 @@ export const REGISTRY_LIMITS: RegistryLimits = {
   maxHistorySize: 16 * 2 ** 20,
   maxMessageSize: 256 * 2 ** 10,
 };
+
+/** How many batches a peer may lack that is to be promoted. */
+const NEAR = 100;
 
 /** A linearizable read that waits for its turn. */
 interface Read {
@@ -110,12 +121,33 @@ export class Registry {
 
   // ---- The leader
 
-  /** This peer leads `term` now: begins with an empty batch, for older terms are never committed by count. */
-  lead(term: number): void {
+  /**
+   * This peer leads `term` now: begins with an empty batch, for older terms are never committed by count. In a new cluster
+   * that batch holds the members, as the options gave them.
+   */
+  lead(term: number, members: readonly StoredMember[]): void {
     this.#catchUp = null;
     this.#replication.begin();
     this.#ownSince = this.datums.last.seq + 1;
-    this.datums.append({ revision: { term, seq: this.#ownSince }, ops: [] });
+    const seed = { key: MEMBERS_KEY, value: encodeMembers(members), timestamp: this.datums.stampFloor + 1 };
+    const ops = this.datums.members === null ? [seed] : [];
+    this.datums.append({ revision: { term, seq: this.#ownSince }, ops });
+  }
+
+  /**
+   * Takes one change of the members in at the leader of `term`; it is in effect at once, and answered when committed.
+   *
+   * @throws RaftError `BUSY` while another is under way or this leadership is not current, or while the peer to be promoted
+   * is far behind; `BAD_TARGET`
+   */
+  changeMembers(id: number, change: MemberChange, term: number): void {
+    const { members, isChangingMembers, last } = this.datums;
+    if (!this.isCurrent || isChangingMembers || members === null)
+      throw new RaftError('BUSY', 'another change of the members is under way');
+    const value = encodeMembers(changeMembers(decodeMembers(members.value), change));
+    if (change.action === 'promote' && last.seq - this.match(change.ip) > NEAR)
+      throw new RaftError('BUSY', `${change.ip} still catches up`);
+    this.#writes.take([{ id, key: MEMBERS_KEY, value }], term);
   }
 
   /** This peer leads no longer; safe to call when it did not. */
@@ -136,8 +168,8 @@ export class Registry {
   }
 
   /** Takes the answer of `ip` to a message of this term. */
-  answered(ip: string, reply: BeatDataReply): void {
-    this.#replication.answered(ip, reply);
+  answered(ip: string, reply: BeatDataReply, isLearner: boolean): void {
+    this.#replication.answered(ip, reply, isLearner);
   }
 
   /** `ip` did not answer `request`, or refused it. */

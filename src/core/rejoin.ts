@@ -76,6 +76,17 @@ export class Rejoin {
     return Math.max(0, ...this.#replies().map((reply) => reply.promisedMs ?? 0));
   }
 
+  /**
+   * Whether there can be no data anywhere: all others were empty as well, or began the cluster together with this very
+   * process, which has taken part in nothing since. A peer that cannot be sure learns only (section 4, members).
+   */
+  get isNewCluster(): boolean {
+    const { peers, bootstrap } = this.#rules;
+    const replies = this.#replies();
+    if (replies.some(({ empty, founder }) => empty === false && founder !== true)) return false;
+    return peers.voters.length > 0 && (bootstrap || replies.length === peers.otherVoters.length);
+  }
+
   /** The ids of those that were empty as well. */
   get founders(): ReadonlySet<number> {
     return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])));

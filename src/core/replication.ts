@@ -9,6 +9,8 @@ interface Progress {
   from: number;
   /** Until when batches that were sent are taken to be under way. */
   busyUntil: number;
+  /** Whether it only learns: then it counts for nothing. */
+  isLearner: boolean;
 }
 
 /** Who gets the same message. */
@@ -56,8 +58,9 @@ export class Replication {
   }
 
   /** Takes the answer of `ip` to a message of this term. */
-  answered(ip: string, { ok, match, base, last }: BeatDataReply): void {
+  answered(ip: string, { ok, match, base, last }: BeatDataReply, isLearner: boolean): void {
     const progress = this.#of(ip);
+    progress.isLearner = isLearner;
     if (!ok) {
       const known = this.#datums.holds(last) ? last : base;
       progress.from = Math.max(progress.match, Math.min(known.seq, this.#datums.last.seq));
@@ -82,14 +85,24 @@ export class Replication {
 
   /** The highest seq that a majority of `voters` holds, `self` counting with what it has saved, if it votes. */
   majorityMatch(voters: readonly string[], self: string, saved: number): number {
-    const matches = voters.map((ip) => (ip === self ? saved : this.match(ip))).sort((a, b) => b - a);
+    const matches = voters.map((ip) => (ip === self ? saved : this.#counted(ip))).sort((a, b) => b - a);
     return matches[Math.floor(voters.length / 2)] ?? 0;
+  }
+
+  #counted(ip: string): number {
+    const progress = this.#progress.get(ip);
+    return progress === undefined || progress.isLearner ? 0 : progress.match;
   }
 
   #of(ip: string): Progress {
     let progress = this.#progress.get(ip);
     if (progress === undefined) {
-      progress = { match: 0, from: Math.max(0, this.#datums.last.seq - 1), busyUntil: IDLE };
+      progress = {
+        match: 0,
+        from: Math.max(0, this.#datums.last.seq - 1),
+        busyUntil: IDLE,
+        isLearner: false,
+      };
       this.#progress.set(ip, progress);
     }
     return progress;
@@ -102,10 +115,12 @@ export class Replication {
 
   #data(progress: Progress, brings: boolean): BeatData {
     const committed = this.#datums.base;
-    if (!this.#reaches(progress)) return { prev: NO_REVISION, batches: [], committed, catchUp: committed };
+    const { membersRevision } = this.#datums;
+    if (!this.#reaches(progress))
+      return { prev: NO_REVISION, batches: [], committed, membersRevision, catchUp: committed };
     const prev = this.#revisionAt(brings ? progress.from : progress.match);
     const batches = brings ? this.#datums.after(progress.from, this.#maxMessageSize) : [];
-    return { prev, batches, committed };
+    return { prev, batches, committed, membersRevision };
   }
 
   /** A follower takes a `prev` that is older than its base for its base, so one that is forgotten need not be named. */

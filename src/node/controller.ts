@@ -1,5 +1,6 @@
 import type { RaftCore } from '../core/core.js';
 import { RaftError, textOf } from '../core/errors.js';
+import type { MemberChange } from '../core/members.js';
 import type {
   BeatReply,
   ErrorReply,
@@ -23,6 +24,7 @@ export type Submit = <T>(input: (core: RaftCore, now: number) => T) => Promise<T
 export interface RegistryCalls {
   readonly write: (write: Omit<Write, 'id'>) => Promise<WriteReply>;
   readonly read: (key: string) => Promise<ReadReply>;
+  readonly changeMembers: (change: MemberChange, term: number) => Promise<WriteReply>;
 }
 
 /** What an inbound request may do. Everything that it is given is checked first; nothing is trusted. */
@@ -102,6 +104,8 @@ export class RaftController {
         return this.#registry.write({ ...request, forward: request });
       case 'read':
         return this.#registry.read(request.key);
+      case 'member':
+        return this.#registry.changeMembers(request.change, request.term);
       case 'keys':
         return this.#submit((core, now) => core.listKeys(request.at, request.from, now));
       case 'datums':
@@ -130,4 +134,8 @@ function errorReply(error: unknown): ErrorReply {
 const unsupported = (): Promise<never> =>
   Promise.reject(new RaftError('UNSUPPORTED', 'this peer keeps no data: it has no registry'));
 
-const NO_REGISTRY: RegistryCalls = { write: unsupported, read: unsupported };
+const NO_REGISTRY: RegistryCalls = {
+  write: unsupported,
+  read: unsupported,
+  changeMembers: unsupported,
+};

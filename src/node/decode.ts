@@ -1,5 +1,6 @@
 import type { Batch, Op, StoredDatum } from '../core/datum.js';
 import { RaftError, type RaftErrorCode } from '../core/errors.js';
+import type { MemberChange } from '../core/members.js';
 import type {
   Beat,
   BeatData,
@@ -20,7 +21,7 @@ import type {
   WriteRequest,
 } from '../core/messages.js';
 import type { PeerSnapshot, PeerState } from '../core/peer.js';
-import { MAX_IP_LENGTH } from '../core/peer-set.js';
+import { MAX_IP_LENGTH, MAX_PRIORITY } from '../core/peer-set.js';
 import { MAX_MS } from '../core/timing.js';
 
 /** The most keys in one beat. */
@@ -152,6 +153,8 @@ export function decodeRequest(raw: unknown): RaftRequest {
       return { type, ...readWrite(fields) };
     case 'read':
       return { type, key: fields.text('key', MAX_KEY_LENGTH) };
+    case 'member':
+      return { type, change: readChange(fields.object('change')), term: fields.integer('term') };
     case 'keys':
       return {
         type,
@@ -281,6 +284,8 @@ export function decodePeerReply(raw: unknown): PeerReply {
     ...(fields.has('id') ? { id: fields.integer('id') } : {}),
     ...(fields.has('empty') ? { empty: fields.boolean('empty') } : {}),
     ...(fields.has('rejoinId') ? { rejoinId: fields.integer('rejoinId') } : {}),
+    ...(fields.has('founder') ? { founder: fields.boolean('founder') } : {}),
+    ...(fields.has('learner') ? { learner: fields.integer('learner') } : {}),
     ...(fields.has('promisedMs') ? { promisedMs: fields.number('promisedMs', 0, MAX_MS) } : {}),
   };
 }
@@ -298,6 +303,7 @@ function replyFields(raw: unknown): Fields {
 /** What a peer may answer instead of a reply. */
 const REFUSALS: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
   'BAD_REQUEST',
+  'BAD_TARGET',
   'BUSY',
   'CONFLICT',
   'CONFLICTING_LEADER',
@@ -342,6 +348,9 @@ function readVote(fields: Fields): Vote {
     ...(fields.has('round') ? { round: fields.integer('round') } : {}),
     ...(fields.has('transfer') ? { transfer: fields.boolean('transfer') } : {}),
     ...(fields.has('revision') ? { revision: readRevision(fields.object('revision')) } : {}),
+    ...(fields.has('membersRevision')
+      ? { membersRevision: readRevision(fields.object('membersRevision')) }
+      : {}),
   };
 }
 
@@ -375,6 +384,7 @@ function readBeatData(fields: Fields): BeatData {
     prev,
     batches,
     committed: readRevision(fields.object('committed')),
+    membersRevision: readRevision(fields.object('membersRevision')),
     ...(fields.has('catchUp') ? { catchUp: readRevision(fields.object('catchUp')) } : {}),
   };
 }
@@ -421,6 +431,19 @@ function readWrite(fields: Fields): WriteRequest {
     key: fields.text('key', MAX_KEY_LENGTH),
     value: fields.has('value') ? readJson(fields) : null,
     ...(fields.has('ifTimestamp') ? { ifTimestamp: fields.integer('ifTimestamp') } : {}),
+  };
+}
+
+function readChange(fields: Fields): MemberChange {
+  const action = fields.text('action', 20);
+  const ip = fields.ip('ip');
+  if (action === 'promote' || action === 'remove') return { action, ip };
+  if (action !== 'add') throw fields.wrong('action', 'add, promote or remove', action);
+  return {
+    action,
+    ip,
+    ...(fields.has('priority') ? { priority: fields.integer('priority', MAX_PRIORITY) } : {}),
+    ...(fields.has('learner') ? { learner: fields.integer('learner') } : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import type { RaftCore } from '../core/core.js';
 import type { DatumChange } from '../core/datums.js';
 import { RaftError, textOf } from '../core/errors.js';
 import type { RaftEvents } from '../core/events.js';
+import type { MemberChange } from '../core/members.js';
 import type { RaftRequest, ReadReply, WriteReply } from '../core/messages.js';
 import type { AnswerOutput, Output, SaveOutput } from '../core/outputs.js';
 import { MAX_MS } from '../core/timing.js';
@@ -140,6 +141,19 @@ export class Driver {
   read(key: string): Promise<ReadReply> {
     return this.#call<ReadReply>(false, (id) => {
       this.#post((core, now) => core.read(id, key, now)).catch((error: RaftError) =>
+        this.#answered(id, error),
+      );
+    });
+  }
+
+  /**
+   * Changes the members at this peer, which must lead `term`; resolves when that is committed.
+   *
+   * @throws RaftError as told by `RaftCore.changeMembers`, `OUTCOME_UNKNOWN`, `NOT_RUNNING`
+   */
+  changeMembers(change: MemberChange, term: number): Promise<WriteReply> {
+    return this.#call<WriteReply>(true, (id) => {
+      this.#post((core, now) => core.changeMembers(id, change, term, now)).catch((error: RaftError) =>
         this.#answered(id, error),
       );
     });

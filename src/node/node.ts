@@ -11,7 +11,7 @@ import { Driver } from './driver.js';
 import { Leadership, Waiters } from './leadership.js';
 import { type Datum, type DatumListener, type KeyPattern, Listeners, toDatum } from './listeners.js';
 import { type RaftNodeOptions, type ResolvedOptions, resolveOptions } from './options.js';
-import { type Published, RegistryClient, type WriteOptions } from './registry-client.js';
+import { type AddPeerOptions, type Published, RegistryClient, type WriteOptions } from './registry-client.js';
 
 const debug = createDebug('raftbeat:node');
 
@@ -231,6 +231,36 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   set sendBeatOnly(value: boolean) {
     this.#sendBeatOnly = value;
     this.#driver?.sendBeatOnly(value);
+  }
+
+  /**
+   * Adds `ip`, which runs with `members: []`, as an observer; resolves when that is committed. `promote` it to have it vote.
+   *
+   * @throws RaftError `BAD_TARGET` (it is a member), `BUSY` (another change is under way), `UNREACHABLE`, `TIMEOUT` (it
+   * does not run), or as `publish`
+   */
+  async addPeer(ip: string, options: AddPeerOptions = {}): Promise<void> {
+    return this.#data().addPeer(ip, options);
+  }
+
+  /**
+   * Has the observer `ip` vote; resolves when that is committed.
+   *
+   * @throws RaftError `BAD_TARGET` (no observer), `BUSY` (another change is under way, or it still catches up), or as
+   * `publish`
+   */
+  async promote(ip: string): Promise<void> {
+    return this.#data().promote(ip);
+  }
+
+  /**
+   * Removes `ip`; resolves when that is committed. A leader that removes itself hands over then.
+   *
+   * @throws RaftError `BAD_TARGET` (no member, or the last that votes), `BUSY` (another change is under way), or as
+   * `publish`
+   */
+  async removePeer(ip: string): Promise<void> {
+    return this.#data().removePeer(ip);
   }
 
   #data(): RegistryClient {

@@ -16,7 +16,10 @@ export type PresetName = 'lan' | 'wan' | 'nacos';
 export interface RaftNodeOptions extends Partial<Timing> {
   /** The identity of this peer, `host:port`, or any other name that the transport knows. */
   readonly ip: string;
-  /** All members, this peer among them; the same on each of them. @default this peer alone */
+  /**
+   * All members, this peer among them; the same on each of them. With a registry they only begin a new cluster, for the
+   * registry holds them then; an empty list is for a peer that is to join one. @default this peer alone
+   */
   readonly members?: readonly (string | Member)[];
   /** How peers reach each other. Needed for more than one member. */
   readonly transport?: Transport;
@@ -103,7 +106,7 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
   }
   checkIp('ip', options.ip);
   const { ip, preset = 'lan', bootstrap = false, rejoin = 'majority' } = options;
-  const { members = [ip], clock = systemClock, random = Math.random, store = new MemoryStore() } = options;
+  const { clock = systemClock, random = Math.random, store = new MemoryStore() } = options;
   check('preset', Object.hasOwn(PRESETS, preset), `one of ${Object.keys(PRESETS)}`, preset);
   const { rules = preset === 'nacos' ? 'nacos' : 'raftbeat' } = options;
   check('rules', Object.hasOwn(RULES, rules), `one of ${Object.keys(RULES)}`, rules);
@@ -112,10 +115,10 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
   check('random', typeof random === 'function', 'a function', random);
   check('clock', hasMethods(clock, 'now', 'wallNow', 'setTimer', 'afterMail'), 'a Clock', clock);
   check('store', hasMethods(store, 'open', 'save', 'close'), 'a RaftStore', store);
-  checkMembers(ip, members);
   const { sendBeatOnly = false } = options;
   check('sendBeatOnly', typeof sendBeatOnly === 'boolean', 'true or false', sendBeatOnly);
   const registry = resolveRegistry(options.registry, rules, store);
+  const members = resolveMembers(ip, options.members, registry !== undefined);
   const transport = resolveTransport(options.transport, members);
   const timing = resolveTiming({ ...PRESETS[preset], ...givenTiming(options) });
   return {
@@ -179,13 +182,20 @@ function resolveRegistry(
   return limits;
 }
 
-function checkMembers(ip: string, members: readonly (string | Member)[]): void {
+/** One that joins knows no member but itself, and does not vote (section 4, members). */
+function resolveMembers(
+  ip: string,
+  members: readonly (string | Member)[] = [ip],
+  hasRegistry = false,
+): readonly (string | Member)[] {
   check('members', Array.isArray(members), 'an array of ips', members);
+  if (members.length === 0 && hasRegistry) return [{ ip, observer: true }];
   const isOwn = (member: string | Member): boolean =>
     (typeof member === 'string' ? member : member?.ip) === ip;
   check('members', members.some(isOwn), `a list that contains this peer, ${ip}`, members);
   const anyVoter = members.some((member) => typeof member === 'string' || member?.observer !== true);
   check('members', anyVoter, 'a list of at least one who votes', members);
+  return members;
 }
 
 function resolveTransport(transport: Transport | undefined, members: readonly unknown[]): Transport {

@@ -1,9 +1,10 @@
 import { RaftError, type RaftErrorCode, textOf } from '../core/errors.js';
+import type { MemberChange } from '../core/members.js';
 import type { RaftRequest, ReadReply, Revision, WriteReply } from '../core/messages.js';
-import type { RaftPeerSet } from '../core/peer-set.js';
+import { checkIp, type RaftPeerSet } from '../core/peer-set.js';
 import type { RegistryLimits } from '../core/registry.js';
 import { noLeader } from '../core/writes.js';
-import { decodeReadReply, decodeWriteReply } from './decode.js';
+import { decodePeerReply, decodeReadReply, decodeWriteReply } from './decode.js';
 import type { Driver } from './driver.js';
 import { type Datum, toDatum } from './listeners.js';
 
@@ -14,6 +15,12 @@ export const RESERVED_PREFIX = 'raftbeat:';
 export interface WriteOptions {
   /** Write only if the key's timestamp is this one; 0: only if there is no such key. */
   readonly ifTimestamp?: number;
+}
+
+/** Options of a peer that is added. */
+export interface AddPeerOptions {
+  /** See `Member`. @default 1 */
+  readonly priority?: number;
 }
 
 /** A write that is committed. */
@@ -28,6 +35,7 @@ export interface Published {
 /** What a refusal of a leader says for certain: nothing was written. */
 const DEFINITE: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
   'BAD_REQUEST',
+  'BAD_TARGET',
   'BUSY',
   'CONFLICT',
   'NOT_LEADER',
@@ -76,6 +84,29 @@ export class RegistryClient {
   async read(key: string): Promise<Datum | null> {
     const { datum } = await this.#read(key);
     return datum === null ? null : toDatum(datum);
+  }
+
+  /** A peer that joins says by what it found that it is the one process to be added. */
+  async addPeer(ip: string, { priority = 1 }: AddPeerOptions): Promise<void> {
+    checkIp('ip', ip);
+    const { learner } = decodePeerReply(await this.#driver.ask(ip, { type: 'peer' }, this.#deadlineMs));
+    await this.#change({ action: 'add', ip, priority, ...(learner === undefined ? {} : { learner }) });
+  }
+
+  async promote(ip: string): Promise<void> {
+    checkIp('ip', ip);
+    await this.#change({ action: 'promote', ip });
+  }
+
+  async removePeer(ip: string): Promise<void> {
+    checkIp('ip', ip);
+    await this.#change({ action: 'remove', ip });
+  }
+
+  async #change(change: MemberChange): Promise<void> {
+    const leader = this.#leader();
+    if (leader === null) await this.#driver.changeMembers(change, this.#peers.self.term);
+    else await this.#forwardWrite(leader.ip, { type: 'member', change, term: leader.term });
   }
 
   #write(key: string, value: string | null, { ifTimestamp }: WriteOptions): Promise<WriteReply> {

@@ -16,6 +16,7 @@ export const METHODS: Readonly<Record<RaftRequest['type'], readonly string[]>> =
   transfer: ['POST'],
   write: ['POST'],
   read: ['POST'],
+  member: ['POST'],
   keys: ['POST'],
   datums: ['POST'],
   peer: ['GET', 'HEAD', 'POST'],
