@@ -28,6 +28,9 @@ function read(times: Times, value?: string, timestamp = 0): RegistryOperation {
 const first = publish([0, 1], 'a', 1);
 const second = publish([2, 3], 'b', 2);
 
+/** A key that is present, at a timestamp that nobody was told. */
+const unseen = [publish([0, null], 'a'), publish([1, 2], 'x', 'CONFLICT', 0)];
+
 /** Each breaks a rule by its last operation alone. */
 const BROKEN: Record<string, readonly RegistryOperation[]> = {
   'a stale read': [first, second, read([4, 5], 'a', 1)],
@@ -60,11 +63,22 @@ const BROKEN: Record<string, readonly RegistryOperation[]> = {
   'a timestamp that leaves one out': [first, publish([2, 3], 'b', 3)],
   'remove answered true on an absent key': [first, remove([2, 3], true), remove([4, 5], true)],
   'remove answered false on a present key': [first, remove([2, 3], false)],
-  'one unknown write in two places': [
-    publish([0, null], 'a'),
-    publish([0, 1], 'x', 'CONFLICT', 5),
-    read([2, 3], 'a', 5),
-    publish([4, 5], 'y', 'CONFLICT', 5),
+  'the very timestamp that a CONFLICT ruled out': [
+    ...unseen,
+    remove([3, 4], 'CONFLICT', 5),
+    publish([5, 6], 'b', 6),
+  ],
+  'the least timestamp, which a CONFLICT ruled out': [
+    ...unseen,
+    remove([3, 4], 'CONFLICT', 1),
+    publish([5, 6], 'b', 2),
+  ],
+  'one above a timestamp that a CONFLICT ruled out': [
+    ...unseen,
+    remove([3, 4], 'CONFLICT', 5),
+    publish([5, null], 'y'),
+    publish([5, null], 'y', undefined, 99),
+    read([7, 8], 'y', 6),
   ],
 };
 
