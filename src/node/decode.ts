@@ -21,6 +21,9 @@ export const MAX_KEY_LENGTH = 1_024;
 /** The longest text of an error that is taken over, in characters. */
 const MAX_MESSAGE_LENGTH = 1_000;
 
+/** A message while its fields are read, one by one: spreading what may be absent costs much more. */
+type Draft<Message> = { -readonly [Name in keyof Message]: Message[Name] };
+
 const STATES: readonly PeerState[] = ['FOLLOWER', 'CANDIDATE', 'LEADER'];
 
 /**
@@ -83,8 +86,7 @@ class Fields {
 
   state(name: string): PeerState {
     const value = this.#value(name);
-    const state = STATES.find((known) => known === value);
-    if (state !== undefined) return state;
+    if (isState(value)) return value;
     throw this.#wrong(name, `one of ${STATES}`, value);
   }
 
@@ -97,6 +99,7 @@ class Fields {
     if (!Array.isArray(value) || value.length > maxLength) {
       throw this.#wrong(name, `a list of at most ${maxLength}`, value);
     }
+    if (value.length === 0) return [];
     // Not `map`: it would skip the holes of a sparse list.
     return Array.from(value, (item: unknown, at) =>
       read(new Fields(item, `${this.#at(name)}[${at}]`, this.#code)),
@@ -167,12 +170,10 @@ export function decodeBeat(raw: unknown): Beat {
  */
 export function decodeVoteReply(raw: unknown): VoteReply {
   const fields = replyFields(raw);
-  return {
-    ...readPeer(fields),
-    granted: fields.boolean('granted'),
-    ...(fields.has('round') ? { round: fields.integer('round') } : {}),
-    ...(fields.has('promiseMs') ? { promiseMs: fields.number('promiseMs', 1, MAX_MS) } : {}),
-  };
+  const reply: Draft<VoteReply> = { ...readPeer(fields), granted: fields.boolean('granted') };
+  if (fields.has('round')) reply.round = fields.integer('round');
+  if (fields.has('promiseMs')) reply.promiseMs = fields.number('promiseMs', 1, MAX_MS);
+  return reply;
 }
 
 /**
@@ -182,11 +183,9 @@ export function decodeVoteReply(raw: unknown): VoteReply {
  */
 export function decodeBeatReply(raw: unknown): BeatReply {
   const fields = replyFields(raw);
-  return {
-    ...readPeer(fields),
-    requestTerm: fields.integer('requestTerm'),
-    ...(fields.has('sentAt') ? { sentAt: readSentAt(fields) } : {}),
-  };
+  const reply: Draft<BeatReply> = { ...readPeer(fields), requestTerm: fields.integer('requestTerm') };
+  if (fields.has('sentAt')) reply.sentAt = readSentAt(fields);
+  return reply;
 }
 
 /**
@@ -234,6 +233,10 @@ const REFUSALS: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
   'UNKNOWN_PEER',
 ]);
 
+function isState(value: unknown): value is PeerState {
+  return (STATES as readonly unknown[]).includes(value);
+}
+
 function isRefusal(code: string): code is RaftErrorCode {
   return (REFUSALS as ReadonlySet<string>).has(code);
 }
@@ -250,13 +253,12 @@ function readPeer(fields: Fields): PeerSnapshot {
 }
 
 function readVote(fields: Fields): Vote {
-  return {
-    peer: readPeer(fields.object('peer')),
-    ...(fields.has('preVote') ? { preVote: fields.boolean('preVote') } : {}),
-    ...(fields.has('round') ? { round: fields.integer('round') } : {}),
-    ...(fields.has('transfer') ? { transfer: fields.boolean('transfer') } : {}),
-    ...(fields.has('revision') ? { revision: readRevision(fields.object('revision')) } : {}),
-  };
+  const vote: Draft<Vote> = { peer: readPeer(fields.object('peer')) };
+  if (fields.has('preVote')) vote.preVote = fields.boolean('preVote');
+  if (fields.has('round')) vote.round = fields.integer('round');
+  if (fields.has('transfer')) vote.transfer = fields.boolean('transfer');
+  if (fields.has('revision')) vote.revision = readRevision(fields.object('revision'));
+  return vote;
 }
 
 function readRevision(fields: Fields): Revision {
@@ -264,14 +266,11 @@ function readRevision(fields: Fields): Revision {
 }
 
 function readBeat(fields: Fields): Beat {
-  return {
-    peer: readPeer(fields.object('peer')),
-    datums: fields.list('datums', MAX_DATUMS, readDatumKey),
-    ...(fields.has('leaderTimeoutMs')
-      ? { leaderTimeoutMs: fields.number('leaderTimeoutMs', 1, MAX_MS) }
-      : {}),
-    ...(fields.has('sentAt') ? { sentAt: readSentAt(fields) } : {}),
-  };
+  const peer = readPeer(fields.object('peer'));
+  const beat: Draft<Beat> = { peer, datums: fields.list('datums', MAX_DATUMS, readDatumKey) };
+  if (fields.has('leaderTimeoutMs')) beat.leaderTimeoutMs = fields.number('leaderTimeoutMs', 1, MAX_MS);
+  if (fields.has('sentAt')) beat.sentAt = readSentAt(fields);
+  return beat;
 }
 
 function readSentAt(fields: Fields): number {
