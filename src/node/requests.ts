@@ -58,13 +58,17 @@ export class Requests {
   }
 
   /** A transport may throw instead of rejecting. */
-  async #request(to: string, request: RaftRequest, open: OpenRequest): Promise<unknown> {
+  #request(to: string, request: RaftRequest, open: OpenRequest): Promise<unknown> {
     const options: RequestOptions = {
       get signal() {
         return open.signal;
       },
     };
-    return this.#transport.request(to, request, options);
+    try {
+      return Promise.resolve(this.#transport.request(to, request, options));
+    } catch (cause) {
+      return Promise.reject(cause);
+    }
   }
 }
 
