@@ -90,7 +90,7 @@ export class RaftController {
     }));
   }
 
-  async #answer(request: RaftRequest): Promise<RaftReply> {
+  #answer(request: RaftRequest): Promise<RaftReply> {
     switch (request.type) {
       case 'vote':
         return this.#submit((core, now) => core.receivedVote(request, now));

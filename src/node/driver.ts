@@ -9,13 +9,8 @@ import type { AnswerOutput, Output, SaveOutput } from '../core/outputs.js';
 import { MAX_MS } from '../core/timing.js';
 import { outcomeUnknown, type Write } from '../core/writes.js';
 import { HostTime } from './clock.js';
-import {
-  decodeBeatReply,
-  decodeDatumsReply,
-  decodeKeysReply,
-  decodePeerReply,
-  decodeVoteReply,
-} from './decode.js';
+import { decodeBeatReply, decodePeerReply, decodeVoteReply } from './decode.js';
+import { decodeDatumsReply, decodeKeysReply } from './decode-data.js';
 import type { ResolvedOptions } from './options.js';
 import { Requests } from './requests.js';
 
@@ -238,7 +233,10 @@ export class Driver {
   async #drain(): Promise<void> {
     if (this.#isDraining) return;
     this.#isDraining = true;
-    for (let mail = this.#nextMail(); mail !== null; mail = this.#nextMail()) await this.#handle(mail);
+    for (let mail = this.#nextMail(); mail !== null; mail = this.#nextMail()) {
+      const carriedOut = this.#handle(mail);
+      if (carriedOut !== null) await carriedOut;
+    }
     this.#isDraining = false;
     this.#setAlarm();
   }
@@ -252,19 +250,42 @@ export class Driver {
     return { handle: (now) => this.#core.tick(now), resolve: () => {}, reject: () => {} };
   }
 
-  async #handle(mail: Mail): Promise<void> {
+  /** Returns what must be waited for before the next mail; null for most mail, of which nothing follows. */
+  #handle(mail: Mail): Promise<void> | null {
     this.#inHand = mail;
     try {
       const answer = this.#answer(mail);
-      for (let outputs = this.#core.takeOutputs(); outputs.length > 0; outputs = this.#core.takeOutputs()) {
+      const outputs = this.#core.takeOutputs();
+      if (outputs.length > 0) return this.#carryOutAll(mail, outputs, answer);
+      if (this.#isRunning) answer();
+    } catch (cause) {
+      this.#mailFailed(mail, cause);
+    }
+    this.#handled();
+    return null;
+  }
+
+  async #carryOutAll(mail: Mail, first: readonly Output[], answer: () => void): Promise<void> {
+    try {
+      for (let outputs = first; outputs.length > 0; outputs = this.#core.takeOutputs()) {
         await this.#carryOut(outputs);
       }
       if (this.#isRunning) answer();
     } catch (cause) {
-      mail.reject(cause);
-      if (this.#isRunning) this.#fail(cause);
+      this.#mailFailed(mail, cause);
     }
+    this.#handled();
+  }
+
+  #mailFailed(mail: Mail, cause: unknown): void {
+    mail.reject(cause);
+    if (this.#isRunning) this.#fail(cause);
+  }
+
+  /** What is handled is told. */
+  #handled(): void {
     this.#inHand = null;
+    if (this.#events.length === 0) return;
     const events = this.#events.splice(0);
     if (this.#isRunning) for (const { emit } of events) emit();
   }

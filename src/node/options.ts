@@ -7,7 +7,7 @@ import { MemoryStore } from '../stores/memory.js';
 import type { RaftStore } from '../stores/store.js';
 import type { Transport } from '../transports/transport.js';
 import { type Clock, systemClock } from './clock.js';
-import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from './decode.js';
+import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from './decode-data.js';
 
 /** Times that fit together, by name. */
 export type PresetName = 'lan' | 'wan' | 'nacos';

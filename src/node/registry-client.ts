@@ -4,7 +4,8 @@ import type { RaftRequest, ReadReply, Revision, WriteReply } from '../core/messa
 import { checkIp, type RaftPeerSet } from '../core/peer-set.js';
 import type { RegistryLimits } from '../core/registry.js';
 import { noLeader } from '../core/writes.js';
-import { decodePeerReply, decodeReadReply, decodeWriteReply } from './decode.js';
+import { decodePeerReply } from './decode.js';
+import { decodeReadReply, decodeWriteReply } from './decode-data.js';
 import type { Driver } from './driver.js';
 import { type Datum, toDatum } from './listeners.js';
 

@@ -1,6 +1,6 @@
 import { RaftError, textOf } from '../core/errors.js';
 import type { RaftRequest } from '../core/messages.js';
-import type { Transport } from '../transports/transport.js';
+import type { RequestOptions, Transport } from '../transports/transport.js';
 import type { Clock } from './clock.js';
 
 /** Asks other peers, each with a deadline; whatever a transport does, each request ends exactly once. */
@@ -8,7 +8,7 @@ export class Requests {
   readonly #transport: Transport;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
-  readonly #open = new Set<(error: RaftError) => void>();
+  readonly #open = new Set<OpenRequest>();
 
   constructor(transport: Transport, clock: Clock, deadlineMs: number) {
     this.#transport = transport;
@@ -23,38 +23,80 @@ export class Requests {
    * @throws RaftError `TIMEOUT`, `NOT_RUNNING` (by `abortAll`), `UNREACHABLE`, or what the transport threw if a RaftError
    */
   ask(to: string, request: RaftRequest, deadlineMs: number = this.#deadlineMs): Promise<unknown> {
-    const aborter = new AbortController();
     return new Promise((resolve, reject) => {
-      const settle = (then: () => void): void => {
-        cancelTimer();
-        this.#open.delete(abort);
-        then();
-      };
-      const abort = (error: RaftError): void => {
-        settle(() => reject(error));
-        aborter.abort(error);
-      };
-      const cancelTimer = this.#clock.setTimer(
-        () => abort(new RaftError('TIMEOUT', `no answer from ${to} within ${deadlineMs} ms`, { ip: to })),
-        deadlineMs,
-      );
-      this.#open.add(abort);
-      this.#request(to, request, aborter.signal).then(
-        (reply) => settle(() => resolve(reply)),
-        (cause: unknown) => settle(() => reject(asRaftError(to, cause))),
+      const open = new OpenRequest(reject);
+      open.cancelTimer = this.#clock.setTimer(() => this.#abort(open, timeout(to, deadlineMs)), deadlineMs);
+      this.#open.add(open);
+      this.#request(to, request, open).then(
+        (reply) => {
+          this.#close(open);
+          resolve(reply);
+        },
+        (cause: unknown) => {
+          this.#close(open);
+          reject(asRaftError(to, cause));
+        },
       );
     });
   }
 
   /** Ends all open requests with `error`. */
   abortAll(error: RaftError): void {
-    for (const abort of [...this.#open]) abort(error);
+    for (const open of [...this.#open]) this.#abort(open, error);
+  }
+
+  #abort(open: OpenRequest, error: RaftError): void {
+    this.#close(open);
+    open.abort(error);
+  }
+
+  #close(open: OpenRequest): void {
+    open.cancelTimer();
+    this.#open.delete(open);
   }
 
   /** A transport may throw instead of rejecting. */
-  async #request(to: string, request: RaftRequest, signal: AbortSignal): Promise<unknown> {
-    return this.#transport.request(to, request, { signal });
+  #request(to: string, request: RaftRequest, open: OpenRequest): Promise<unknown> {
+    const options: RequestOptions = {
+      get signal() {
+        return open.signal;
+      },
+    };
+    try {
+      return Promise.resolve(this.#transport.request(to, request, options));
+    } catch (cause) {
+      return Promise.reject(cause);
+    }
   }
+}
+
+/** A request under way. */
+class OpenRequest {
+  cancelTimer: () => void = () => {};
+  readonly #reject: (error: RaftError) => void;
+  #aborter: AbortController | null = null;
+  #error: RaftError | null = null;
+
+  constructor(reject: (error: RaftError) => void) {
+    this.#reject = reject;
+  }
+
+  /** Made when the transport asks for it: signals cost much, and are not wanted by all. */
+  get signal(): AbortSignal {
+    this.#aborter ??= new AbortController();
+    if (this.#error !== null) this.#aborter.abort(this.#error);
+    return this.#aborter.signal;
+  }
+
+  abort(error: RaftError): void {
+    this.#error = error;
+    this.#reject(error);
+    this.#aborter?.abort(error);
+  }
+}
+
+function timeout(ip: string, ms: number): RaftError {
+  return new RaftError('TIMEOUT', `no answer from ${ip} within ${ms} ms`, { ip });
 }
 
 function asRaftError(to: string, cause: unknown): RaftError {

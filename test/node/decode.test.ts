@@ -10,8 +10,8 @@ import {
   decodeVote,
   decodeVoteReply,
   MAX_DATUMS,
-  MAX_KEY_LENGTH,
 } from '../../src/node/decode.js';
+import { MAX_KEY_LENGTH } from '../../src/node/decode-data.js';
 import { arbitraryPeer, arbitraryRequest, SEED } from './messages.js';
 
 type Decode = (raw: unknown) => unknown;

@@ -79,7 +79,7 @@ export class SimDisk {
       });
       const done = (error: Error | null): Promise<void> | undefined => {
         end();
-        return host.postFromDisk(error === null ? resolve : () => reject(error));
+        return host.post(error === null ? resolve : () => reject(error));
       };
       this.#write = { state, done, over };
       this.onWrite();

@@ -71,14 +71,13 @@ export class SimHost implements Clock {
   isAlive = true;
   /** Whether the whole host stands still: not even a blocked process can ask anything. */
   isSuspended = false;
-  /** Whether mail that came during a stall has not been read to the end; an answer of the disk among it does not count. */
+  /** Whether mail that came during a stall has not been read to the end. */
   hasUnreadMail = false;
   readonly #scheduler: Scheduler;
   readonly #random: SimRandom;
   readonly #onStep: () => void;
   #stalls = 0;
   #isResuming = false;
-  #diskWaits = false;
   #overdue: (() => void)[] = [];
   #mail: (() => void)[] = [];
   #checks: (() => void)[] = [];
@@ -127,13 +126,7 @@ export class SimHost implements Clock {
     return this.#stalls > 0;
   }
 
-  /** Has `run` come from the disk: a peer that waits for it does at once what had to wait. */
-  postFromDisk(run: () => void): Promise<void> | undefined {
-    if (this.isStalled) this.#diskWaits = true;
-    return this.post(run);
-  }
-
-  /** Has `run` come by mail. */
+  /** Has `run` come by mail, or from the disk. */
   post(run: () => void): Promise<void> | undefined {
     return this.#do(this.#mail, run);
   }
@@ -149,8 +142,7 @@ export class SimHost implements Clock {
     if (this.#stalls > 0) return;
     this.#isResuming = true;
     const mail = this.#mail.splice(0);
-    this.hasUnreadMail = mail.length > 0 && !this.#diskWaits;
-    this.#diskWaits = false;
+    this.hasUnreadMail = mail.length > 0;
     for (const run of this.#overdue.splice(0)) await this.#do(this.#overdue, run);
     for (const run of mail) await this.#do(this.#mail, run);
     this.hasUnreadMail = false;

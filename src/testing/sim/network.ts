@@ -128,7 +128,7 @@ export class SimNetwork {
       this.#send(to, from.ip, () => from.host.post(() => reject(new Error(`nobody listens at ${to}`))));
       return undefined;
     }
-    let after: (() => void) | null = null;
+    let after = null as (() => void) | null;
     const { station, receive } = served;
     const arrived = station.host.post(() => {
       if (this.#isTooOld(bornAt)) return;
@@ -140,7 +140,7 @@ export class SimNetwork {
         this.#reply(station, from, request, reply, resolve);
       });
     });
-    return arrived?.then(() => after?.());
+    return after === null ? arrived : arrived?.then(after);
   }
 
   #reply(

@@ -5,6 +5,7 @@ import { drawFaults, FAULT_KINDS, type Fault, type FaultKind } from './faults.js
 import type { ClockRates } from './host.js';
 import { Injector } from './inject.js';
 import { SimRandom } from './random.js';
+import { breathe } from './scheduler.js';
 import { formatTimeline, type TimelineEntry } from './timeline.js';
 import { type SimNodeClass, World } from './world.js';
 
@@ -78,7 +79,7 @@ interface Cluster {
  * Runs a cluster of real nodes through faults, on virtual time and in one process, and checks after every event what
  * must hold (see `CheckName`). The same options give the same run, on any machine.
  *
- * Nothing of the host is used but promises and, where there is one, `setImmediate`. Runs do not share anything, but do
+ * Nothing of the host is used but promises and, where they are, `setImmediate` and `process.nextTick`. Runs do not share anything, but do
  * one after the other: each waits for its own microtasks.
  */
 export async function simulate(options: SimOptions): Promise<SimReport> {
@@ -168,7 +169,8 @@ async function heal(world: World, from: number, longestMs: number): Promise<numb
 
 async function runUntil(world: World, end: number, afterEach: () => void = () => {}): Promise<void> {
   while (world.scheduler.next <= end && !world.isOver) {
-    await world.step();
+    const follows = world.step();
+    if (follows !== undefined) await follows;
     afterEach();
   }
   if (!world.isOver) world.scheduler.now = Math.max(world.scheduler.now, end);
@@ -279,7 +281,10 @@ async function watched<T>(world: World, keepsStacks: boolean, run: () => Promise
   // Refusals and timeouts are what a simulation consists of: their stacks would take a good part of its time.
   if (!keepsStacks && stackTraceLimit !== undefined) traced.stackTraceLimit = 0;
   try {
-    return await run();
+    await breathe();
+    const result = await run();
+    await breathe();
+    return result;
   } finally {
     host?.off?.('unhandledRejection', note);
     if (stackTraceLimit !== undefined) traced.stackTraceLimit = stackTraceLimit;

@@ -13,7 +13,7 @@ import { SimNetwork, type Station, type Wiretap } from './network.js';
 import { Promises } from './promises.js';
 import { SimRandom } from './random.js';
 import { Records } from './records.js';
-import { Scheduler, settle } from './scheduler.js';
+import { breathe, Scheduler, settle } from './scheduler.js';
 import { Timeline } from './timeline.js';
 
 /** What the simulator asks of a node: `RaftNode`, one made from it, or another build of it. */
@@ -78,6 +78,9 @@ export interface WorldOptions {
   readonly traces: boolean;
 }
 
+/** After so many events the platform takes a turn: always the same ones, so that what it tells of comes at the same. */
+const BREATHES_EVERY = 16;
+
 /** The cluster and all that surrounds it, and what an observer sees who sees everything. */
 export class World implements Wiretap {
   readonly scheduler: Scheduler = new Scheduler();
@@ -139,11 +142,12 @@ export class World implements Wiretap {
     if (!this.#options.allowed.has(check)) this.isOver = true;
   }
 
-  /** Does the next event, and all that follows at once. */
-  async step(): Promise<void> {
+  /** Does the next event; returns what must be waited for: all that follows at once. */
+  step(): Promise<void> | undefined {
     const work = this.scheduler.take()();
     this.events++;
-    if (work instanceof Promise) await work;
+    const follows = work instanceof Promise ? work : undefined;
+    return this.events % BREATHES_EVERY === 0 ? breatheAfter(follows) : follows;
   }
 
   /** Starts the process of a place, unless one runs. */
@@ -419,6 +423,11 @@ export class World implements Wiretap {
     if (this.#options.traces)
       this.timeline.add(who, `${what} ${whom}${whom === '' ? '' : ': '}${show(message)}`);
   }
+}
+
+async function breatheAfter(work: Promise<void> | undefined): Promise<void> {
+  await work;
+  await breathe();
 }
 
 function termOf(message: object): number {

@@ -1,0 +1,45 @@
+import { RaftError, type RaftErrorCode } from '../core/errors.js';
+import { Fields, show } from './fields.js';
+
+/** The longest text of an error that is taken over, in characters. */
+const MAX_MESSAGE_LENGTH = 1_000;
+
+/** The fields of an answer; a refusal is thrown as the error that it is. */
+export function replyFields(raw: unknown): Fields {
+  const fields = new Fields(raw, 'reply', 'BAD_REPLY');
+  if (!fields.has('code')) return fields;
+  const code = fields.text('code', 50);
+  const message = fields.text('message', MAX_MESSAGE_LENGTH);
+  if (!isRefusal(code)) throw new RaftError('BAD_REPLY', `unknown refusal ${show(code)}: ${message}`);
+  throw new RaftError(code, message, fields.has('term') ? { term: fields.integer('term') } : {});
+}
+
+/** What a peer may answer instead of a reply. */
+const REFUSALS: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
+  'BAD_REQUEST',
+  'BAD_TARGET',
+  'BUSY',
+  'CONFLICT',
+  'CONFLICTING_LEADER',
+  'DUPLICATE_PEER',
+  'GONE',
+  'INTERNAL',
+  'INVALID_STATE',
+  'NOT_A_VOTER',
+  'NOT_LEADER',
+  'NOT_RUNNING',
+  'NO_LEADER',
+  'OUTCOME_UNKNOWN',
+  'OUT_OF_DATE',
+  'REFUSED_TRANSFER',
+  'REJOINING',
+  'STORE_FAILED',
+  'TOO_LARGE',
+  'UNAUTHORIZED',
+  'UNKNOWN_PEER',
+  'UNSUPPORTED',
+]);
+
+function isRefusal(code: string): code is RaftErrorCode {
+  return (REFUSALS as ReadonlySet<string>).has(code);
+}

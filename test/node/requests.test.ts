@@ -1,0 +1,41 @@
+import type { RequestOptions, Transport } from 'raftbeat';
+import { RaftError } from 'raftbeat';
+import { expect, test } from 'vitest';
+import { systemClock } from '../../src/node/clock.js';
+import { Requests } from '../../src/node/requests.js';
+
+/** A transport that answers nothing, and keeps the options of its requests. */
+function silent(): { transport: Transport; options: RequestOptions[] } {
+  const options: RequestOptions[] = [];
+  const transport: Transport = {
+    start: async () => {},
+    stop: async () => {},
+    request: (_to, _request, given) => {
+      options.push(given);
+      return new Promise(() => {});
+    },
+  };
+  return { transport, options };
+}
+
+test('a signal is aborted when its request is given up, whether it was asked for before or after', async () => {
+  const { transport, options } = silent();
+  const requests = new Requests(transport, systemClock, 1_000);
+  const error = new RaftError('NOT_RUNNING', 'over');
+  const asked = [requests.ask('b:1', { type: 'peer' }), requests.ask('c:1', { type: 'peer' })];
+  const before = options[0]?.signal;
+  expect(before?.aborted).toBe(false);
+  requests.abortAll(error);
+  await Promise.allSettled(asked);
+  expect([before?.aborted, options[0]?.signal, options[1]?.signal.reason]).toEqual([true, before, error]);
+});
+
+test('the options of a request can be copied', () => {
+  const { transport, options } = silent();
+  const requests = new Requests(transport, systemClock, 1_000);
+  const asked = requests.ask('b:1', { type: 'peer' });
+  const copied = { ...options[0] };
+  requests.abortAll(new RaftError('NOT_RUNNING', 'over'));
+  expect(copied.signal?.aborted).toBe(true);
+  return expect(asked).rejects.toMatchObject({ code: 'NOT_RUNNING' });
+});
