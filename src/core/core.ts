@@ -186,6 +186,7 @@ export class RaftCore {
     const at = this.#enter(now);
     try {
       this.#checkSender(beat.peer.ip, beat.data?.membersRevision);
+      if (beat.data !== undefined) this.#askAsEmpty(beat.peer.ip);
       this.#checkRejoined();
       this.#checkLeaderClaim(beat.peer);
       this.#follow(beat, at);
@@ -919,7 +920,14 @@ export class RaftCore {
   #newRejoin({ bootstrap = false, rejoin = 'majority' }: RaftCoreOptions): Rejoin {
     const id = Math.floor(this.#random() * 2 ** 48);
     const { peers, timing } = this;
-    return new Rejoin(id, { peers, timing, strict: rejoin === 'strict', bootstrap });
+    const hasRegistry = this.#registry !== null;
+    return new Rejoin(id, { peers, timing, strict: rejoin === 'strict', bootstrap, hasRegistry });
+  }
+
+  /** Whom this peer was told to ask may be gone; a leader that knows it can be asked in their place. */
+  #askAsEmpty(leader: string): void {
+    if (this.#rejoin === null || this.#registry === null) return;
+    this.peers.output({ type: 'fetchPeer', from: leader, id: this.#rejoin.id });
   }
 
   #tickRejoin(rejoin: Rejoin, now: number): void {
@@ -932,7 +940,7 @@ export class RaftCore {
   #recover(rejoin: Rejoin, now: number): void {
     this.#rejoin = null;
     this.#founders = rejoin.founders;
-    if (this.#registry !== null && !rejoin.isNewCluster) this.#learner = rejoin.id;
+    if (rejoin.learnsOnly) this.#learner = rejoin.id;
     this.#self.term = rejoin.highestTerm;
     this.#self.voteFor = this.#self.ip;
     this.#save(rejoin.longestPromiseMs);

@@ -145,7 +145,8 @@ export class Registry {
     if (!this.isCurrent || isChangingMembers || members === null)
       throw new RaftError('BUSY', 'another change of the members is under way');
     const value = encodeMembers(changeMembers(decodeMembers(members.value), change));
-    if (change.action === 'promote' && last.seq - this.match(change.ip) > NEAR)
+    const match = this.match(change.ip);
+    if (change.action === 'promote' && (match === 0 || last.seq - match > NEAR))
       throw new RaftError('BUSY', `${change.ip} still catches up`);
     this.#writes.take([{ id, key: MEMBERS_KEY, value }], term);
   }

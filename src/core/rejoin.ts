@@ -11,6 +11,8 @@ export interface RejoinRules {
   readonly strict: boolean;
   /** The operator's word that this is a new cluster. */
   readonly bootstrap: boolean;
+  /** Whether the cluster may hold data: then a peer that cannot be sure that there is none learns only. */
+  readonly hasRegistry: boolean;
 }
 
 /**
@@ -25,6 +27,8 @@ export class Rejoin {
   readonly id: number;
   readonly #rules: RejoinRules;
   readonly #answers = new Map<string, PeerReply>();
+  /** One that told of a store that holds something: in a cluster with a registry, this peer can only learn. */
+  #witness: PeerReply | null = null;
   #startedAt = Number.NEGATIVE_INFINITY;
   #askDue = Number.NEGATIVE_INFINITY;
 
@@ -54,7 +58,9 @@ export class Rejoin {
 
   /** Takes an answer; one to another process, of no voter, or overtaken by a newer one does not count. */
   answered(from: string, reply: PeerReply): void {
-    if (reply.id !== this.id || !this.#rules.peers.otherVoters.includes(from)) return;
+    if (reply.id !== this.id) return;
+    if (this.#rules.hasRegistry && reply.empty === false && reply.founder !== true) this.#witness = reply;
+    if (!this.#rules.peers.otherVoters.includes(from)) return;
     const known = this.#answers.get(from);
     const isNewer =
       known === undefined || reply.term > known.term || (reply.term === known.term && known.empty !== false);
@@ -63,12 +69,12 @@ export class Rejoin {
 
   /** Whether this peer may take part from `now` on. */
   recovers(now: number): boolean {
-    return this.#suffices() && now >= this.#recoverDue();
+    return this.#witness !== null || (this.#suffices() && now >= this.#recoverDue());
   }
 
   /** The highest term that the others know of. */
   get highestTerm(): number {
-    return Math.max(0, ...this.#replies().map((reply) => reply.term));
+    return Math.max(0, this.#witness?.term ?? 0, ...this.#replies().map((reply) => reply.term));
   }
 
   /** The longest promise in ms that the others know of. */
@@ -77,14 +83,13 @@ export class Rejoin {
   }
 
   /**
-   * Whether there can be no data anywhere: all others were empty as well, or began the cluster together with this very
-   * process, which has taken part in nothing since. A peer that cannot be sure learns only (section 4, members).
+   * Whether this peer has recovered to learn only (section 4, members): its cluster may hold data that it has lost. It is
+   * sure of a new cluster when all others were empty as well, or began it together with this very process, which has taken
+   * part in nothing since.
    */
-  get isNewCluster(): boolean {
-    const { peers, bootstrap } = this.#rules;
-    const replies = this.#replies();
-    if (replies.some(({ empty, founder }) => empty === false && founder !== true)) return false;
-    return peers.voters.length > 0 && (bootstrap || replies.length === peers.otherVoters.length);
+  get learnsOnly(): boolean {
+    const { peers, hasRegistry } = this.#rules;
+    return hasRegistry && (this.#witness !== null || peers.voters.length === 0);
   }
 
   /** The ids of those that were empty as well. */

@@ -90,7 +90,8 @@ export class RegistryClient {
   /** A peer that joins says by what it found that it is the one process to be added. */
   async addPeer(ip: string, { priority = 1 }: AddPeerOptions): Promise<void> {
     checkIp('ip', ip);
-    const { learner } = decodePeerReply(await this.#driver.ask(ip, { type: 'peer' }, this.#deadlineMs));
+    const reply = decodePeerReply(await this.#driver.ask(ip, { type: 'peer' }, this.#deadlineMs));
+    const learner = reply.learner ?? reply.rejoinId;
     await this.#change({ action: 'add', ip, priority, ...(learner === undefined ? {} : { learner }) });
   }
 
