@@ -376,6 +376,7 @@ export class RaftCore {
   receivedKeys(from: string, place: number, reply: KeysReply, now: number): void {
     this.#enter(now);
     this.#registry?.receivedKeys(from, place, reply, this.#self.term);
+    this.#applyMembers();
     this.#exit();
   }
 
@@ -397,7 +398,14 @@ export class RaftCore {
   resign(now: number, to?: string): string {
     const at = this.#enter(now);
     try {
-      return this.#handOver(at, to);
+      this.#checkMayResign();
+      const target = this.#bestTarget(to);
+      if (target === undefined) {
+        const wanted = to === undefined ? 'exists' : `is ${to}`;
+        throw this.#refusal('BAD_TARGET', `no other voter of priority above 0 ${wanted}`);
+      }
+      this.#handOver(at, target);
+      return target;
     } finally {
       this.#exit();
     }
@@ -763,7 +771,7 @@ export class RaftCore {
     this.#heartbeatDue = now + heartbeatMs;
     this.#electionDue = this.#timeouts.after(now + leaderTimeoutMs);
     if (this.sendBeatOnly) this.#send(this.peers.others, this.#newBeat(now));
-    else this.#sendData(true, now);
+    this.#sendData(!this.sendBeatOnly, now);
   }
 
   #newBeat(now: number): { readonly type: 'beat' } & Beat {
@@ -794,7 +802,8 @@ export class RaftCore {
   #commit(now: number): void {
     const voters = this.peers.voters.map(({ ip }) => ip);
     if (this.#registry?.commit(voters, this.#self.ip) !== true) return;
-    if (this.#isRemoved()) this.#handOver(now);
+    if (this.sendBeatOnly) this.#sendData(true, now);
+    if (this.#isRemoved()) this.#retire(now);
     this.#heartbeatDue = Math.min(this.#heartbeatDue, now + this.timing.heartbeatMs / COMMIT_BEAT_DIVISOR);
   }
 
@@ -823,27 +832,31 @@ export class RaftCore {
     this.#electionDue = this.#timeouts.after(Math.max(now, this.#promise.until));
   }
 
-  #handOver(now: number, to?: string): string {
-    const target = this.#transferTarget(to);
+  /** A leader whose own removal is committed leads no longer. */
+  #retire(now: number): void {
+    const target = this.#bestTarget();
+    if (target === undefined) this.#stepDown(now);
+    else this.#handOver(now, target);
+  }
+
+  #handOver(now: number, target: string): void {
     const peer = this.#snapshot(now);
     this.#stepDown(now);
     this.#makeWay(now);
     this.#send([target], { type: 'transfer', peer });
-    return target;
   }
 
-  #transferTarget(to: string | undefined): string {
-    const { rules } = this.peers;
+  #checkMayResign(): void {
     if (this.#self.state !== 'LEADER') throw this.#notLeader();
-    if (!rules.promises) throw this.#refusal('UNSUPPORTED', 'original peers know no transfer of leadership');
+    if (!this.peers.rules.promises)
+      throw this.#refusal('UNSUPPORTED', 'original peers know no transfer of leadership');
+  }
+
+  /** `to`, or the one that is furthest, if it can take over. */
+  #bestTarget(to?: string): string | undefined {
     const able = this.peers.voters.filter(({ ip, priority }) => ip !== this.#self.ip && priority > 0);
     const upToDate = able.toSorted((a, b) => this.#freshness(b.ip, a.ip));
-    const target = to === undefined ? upToDate[0] : able.find(({ ip }) => ip === to);
-    if (target !== undefined) return target.ip;
-    throw this.#refusal(
-      'BAD_TARGET',
-      `no other voter of priority above 0 ${to === undefined ? 'exists' : `is ${to}`}`,
-    );
+    return to === undefined ? upToDate[0]?.ip : able.find(({ ip }) => ip === to)?.ip;
   }
 
   /** More than 0 when `a` is further with the data than `b`, or as far and heard last. */
@@ -856,6 +869,8 @@ export class RaftCore {
 
   #newRegistry({ registry: limits, data }: RaftCoreOptions): Registry | null {
     if (limits === undefined) return null;
+    if (!this.peers.rules.promises)
+      throw new RaftError('BAD_OPTION', 'registry must be left out under the rules of Nacos');
     const { requestTimeoutMs: roundTripMs, leaderTimeoutMs } = this.timing;
     const output = (made: Output): void => this.peers.output(made);
     return new Registry({ stored: data, limits, roundTripMs, leaderTimeoutMs, output });

@@ -23,6 +23,8 @@ export function sizeOf({ ops }: Batch): number {
 }
 
 const OP_OVERHEAD = 64;
+/** How many times its bound history may reach while somebody catches up. */
+const PINNED_FACTOR = 4;
 
 /**
  * What one peer holds (section 4): the base, the tail behind it, and, before the end of the base, the history: the newest
@@ -187,11 +189,12 @@ export class Datums {
     return changes;
   }
 
-  /** Forgets the oldest history beyond its bound, but nothing behind `keepSince`. */
-  trim(keepSince: number = Number.POSITIVE_INFINITY): void {
+  /** Forgets the oldest history beyond its bound; nothing behind `keepSince`, unless that is far beyond it. */
+  trim(keepSince: number): void {
     if (this.#historySize <= this.#maxHistorySize) return;
     let count = 0;
-    const upTo = Math.min(this.#base.seq, keepSince) - this.#since.seq;
+    const isFarBeyond = this.#historySize > PINNED_FACTOR * this.#maxHistorySize;
+    const upTo = (isFarBeyond ? this.#base.seq : Math.min(this.#base.seq, keepSince)) - this.#since.seq;
     // Down to half, so that it costs little for each batch.
     while (count < upTo && this.#historySize > this.#maxHistorySize / 2) {
       this.#historySize -= sizeOf(this.#batches[count] as Batch);

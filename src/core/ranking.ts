@@ -32,6 +32,7 @@ export class ElectionTimeouts {
   readonly #random: () => number;
   #term = -1;
   #lastLeader: string | null = null;
+  #voters: readonly Ranked[] = [];
   #rank = 0;
 
   constructor(peers: RaftPeerSet, timing: Timing, random: () => number) {
@@ -56,9 +57,10 @@ export class ElectionTimeouts {
   #currentRank(): number {
     const { self, voters, lastLeader } = this.#peers;
     const leaderIp = lastLeader?.ip ?? null;
-    if (this.#term !== self.term || this.#lastLeader !== leaderIp) {
+    if (this.#term !== self.term || this.#lastLeader !== leaderIp || this.#voters !== voters) {
       this.#term = self.term;
       this.#lastLeader = leaderIp;
+      this.#voters = voters;
       this.#rank = rankOf(self.ip, voters, leaderIp, self.term);
     }
     return this.#rank;

@@ -10,6 +10,7 @@ import {
   encodeMembers,
   MEMBERS_KEY,
   type MemberChange,
+  RESERVED_PREFIX,
   type StoredMember,
 } from './members.js';
 import type {
@@ -70,7 +71,10 @@ export interface RegistryOptions {
 /** The replicated registry of one peer (section 4): what a leader and a follower do with data. Terms are the core's. */
 export class Registry {
   readonly datums: Datums;
-  /** Whether the leader's beats bring no data along, as in the original. */
+  /**
+   * Whether the leader's beats bring no data along, as in the original: followers then get each write as it is made, and
+   * that it is committed, but one that missed something is not told until the next write.
+   */
   sendBeatOnly = false;
   readonly #limits: RegistryLimits;
   readonly #output: (output: Output) => void;
@@ -138,16 +142,14 @@ export class Registry {
    * Takes one change of the members in at the leader of `term`; it is in effect at once, and answered when committed.
    *
    * @throws RaftError `BUSY` while another is under way or this leadership is not current, or while the peer to be promoted
-   * is far behind; `BAD_TARGET`
+   * is far behind; `BAD_TARGET`; nothing was changed
    */
   changeMembers(id: number, change: MemberChange, term: number): void {
-    const { members, isChangingMembers, last } = this.datums;
+    const { members, isChangingMembers } = this.datums;
     if (!this.isCurrent || isChangingMembers || members === null)
       throw new RaftError('BUSY', 'another change of the members is under way');
     const value = encodeMembers(changeMembers(decodeMembers(members.value), change));
-    const match = this.match(change.ip);
-    if (change.action === 'promote' && (match === 0 || last.seq - match > NEAR))
-      throw new RaftError('BUSY', `${change.ip} still catches up`);
+    if (change.action === 'promote') this.#checkPromotion(change.ip);
     this.#writes.take([{ id, key: MEMBERS_KEY, value }], term);
   }
 
@@ -165,6 +167,8 @@ export class Registry {
   /** What to send to whom at `now`; see `Replication.messages`. */
   messages(followers: readonly string[], isBeat: boolean, now: number): readonly Addressed[] {
     if (isBeat) this.#pinned.release(now);
+    const isCommitted = this.datums.last.seq === this.datums.base.seq;
+    if (this.sendBeatOnly && !isBeat && isCommitted) return [];
     return this.#replication.messages(followers, isBeat, now);
   }
 
@@ -200,10 +204,13 @@ export class Registry {
 
   /** Takes writes in at the leader of `term`; the answers come as outputs, of those that are refused, too. */
   write(writes: readonly Write[], term: number): void {
-    this.#writes.take(
-      writes.filter((write) => this.#admit(write, term)),
-      term,
-    );
+    let free = this.#limits.maxTailSize - this.datums.tailSize;
+    const admitted = writes.filter((write) => {
+      const isAdmitted = this.#admit(write, term, free);
+      if (isAdmitted) free -= write.key.length + (write.value?.length ?? 0);
+      return isAdmitted;
+    });
+    this.#writes.take(admitted, term);
     if (this.isCurrent) this.#writes.committed(this.datums.base.seq);
   }
 
@@ -262,23 +269,35 @@ export class Registry {
 
   // ---- Helpers
 
-  #admit({ id, key, value, forward }: Write, term: number): boolean {
+  /** One that votes must not hold up what a majority needs. */
+  #checkPromotion(ip: string): void {
+    if (this.#replication.isLearner(ip))
+      throw new RaftError(
+        'BAD_TARGET',
+        `${ip} lost its store since it was added: remove it, and add it again`,
+      );
+    const match = this.match(ip);
+    if (match === 0 || this.datums.last.seq - match > NEAR)
+      throw new RaftError('BUSY', `${ip} still catches up`);
+  }
+
+  #admit({ id, key, value, forward }: Write, term: number, free: number): boolean {
     if (forward !== undefined && forward.term === term && !this.#forwards.isFirst(id, forward)) return false;
-    const error = this.#objection(key, value, forward?.term ?? term, term);
+    const isMeant = forward === undefined || forward.term === term;
+    const error = isMeant ? this.#objection(key, value, free) : notLeader(term);
     if (error !== null) this.#forwards.answered({ type: 'answer', id, result: error });
     return error === null;
   }
 
-  #objection(key: string, value: string | null, meantFor: number, term: number): RaftError | null {
-    const { maxKeyLength, maxValueLength, maxTailSize } = this.#limits;
-    if (meantFor !== term)
-      return new RaftError('NOT_LEADER', `this peer leads term ${term}, not ${meantFor}`);
+  #objection(key: string, value: string | null, free: number): RaftError | null {
+    const { maxKeyLength, maxValueLength } = this.#limits;
+    if (key.startsWith(RESERVED_PREFIX))
+      return new RaftError('BAD_REQUEST', `keys that begin with ${RESERVED_PREFIX} are reserved`);
     if (key.length > maxKeyLength || (value?.length ?? 0) > maxValueLength) {
       const message = `a key has at most ${maxKeyLength} characters, a value as JSON ${maxValueLength}`;
       return new RaftError('TOO_LARGE', message);
     }
-    if (this.datums.tailSize <= maxTailSize) return null;
-    return new RaftError('BUSY', 'too many writes wait to be committed');
+    return free > 0 ? null : new RaftError('BUSY', 'too many writes wait to be committed');
   }
 
   #fold(seq: number): void {
@@ -332,4 +351,8 @@ export class Registry {
     const changes = this.datums.replace(base);
     if (changes.length > 0) this.#afterSave.push({ type: 'changes', changes });
   }
+}
+
+function notLeader(term: number): RaftError {
+  return new RaftError('NOT_LEADER', 'the write is meant for the leader of another term', { term });
 }

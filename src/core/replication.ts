@@ -83,6 +83,11 @@ export class Replication {
     return this.#progress.get(ip)?.match ?? 0;
   }
 
+  /** Whether `ip` only learns, as far as it has told. */
+  isLearner(ip: string): boolean {
+    return this.#progress.get(ip)?.isLearner === true;
+  }
+
   /** The highest seq that a majority of `voters` holds, `self` counting with what it has saved, if it votes. */
   majorityMatch(voters: readonly string[], self: string, saved: number): number {
     const matches = voters.map((ip) => (ip === self ? saved : this.#counted(ip))).sort((a, b) => b - a);

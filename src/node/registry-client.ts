@@ -1,5 +1,5 @@
 import { RaftError, type RaftErrorCode, textOf } from '../core/errors.js';
-import type { MemberChange } from '../core/members.js';
+import { type MemberChange, RESERVED_PREFIX } from '../core/members.js';
 import type { RaftRequest, ReadReply, Revision, WriteReply } from '../core/messages.js';
 import { checkIp, type RaftPeerSet } from '../core/peer-set.js';
 import type { RegistryLimits } from '../core/registry.js';
@@ -8,9 +8,6 @@ import { decodePeerReply } from './decode.js';
 import { decodeReadReply, decodeWriteReply } from './decode-data.js';
 import type { Driver } from './driver.js';
 import { type Datum, toDatum } from './listeners.js';
-
-/** Keys that begin with it are the library's own. */
-export const RESERVED_PREFIX = 'raftbeat:';
 
 /** Options of a write. */
 export interface WriteOptions {
