@@ -1,19 +1,49 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import type { DataChanges } from '../core/datum.js';
 import { assert, RaftError } from '../core/errors.js';
 import type { StoredState } from '../core/outputs.js';
+import { DataFiles, type DataPlace } from './file-data.js';
+import { removeUnusedData } from './file-load.js';
+import { corrupt, makeDirectory, readFileOrNull, replaceFile, syncDirectory, temporaryOf } from './files.js';
+import { copyChanges, KeptData, type OwnChanges } from './kept-data.js';
 import { FileLock } from './lock.js';
-import type { RaftStore } from './store.js';
+import type { RaftStore, Stored } from './store.js';
 
-const FORMAT = 1;
+/** The format of a state file. The second says that data files belong to it, which no older version knows of. */
+const FORMATS = { withoutData: 1, withData: 2 };
+const COMPACT_AFTER_BYTES = 4 * 1024 * 1024;
 const LAYOUT = /^\{"checksum":"([0-9a-f]{64})","content":(\{.*\})\}\n$/s;
+
+export interface FileStoreOptions {
+  /**
+   * How far the changes of the registry may grow, in bytes, before what is committed is written anew without them; they
+   * may always grow as far as that itself has. 0 or more.
+   *
+   * @default 4 MiB
+   */
+  readonly compactAfterBytes?: number;
+}
+
+interface Opened {
+  readonly ip: string;
+  readonly lock: FileLock;
+  /** Null until data is saved. */
+  data: DataFiles | null;
+  /** What the state file is known to hold. */
+  saved: StoredState | null;
+}
 
 /**
  * A store in one file, written whole at each save: a temporary file is synced, renamed over the former one, and the
  * directory is synced (D4). A crash at any moment leaves the former state or the new one; anything else that is found
  * in the file is an error, never an empty store.
+ *
+ * The data of the registry, if any is saved, is kept in files beside it: `<path>.tail.<n>`, to which each save appends a
+ * line (one sync), and `<path>.base.<n>`, what was committed when that tail began. The state file is then written only
+ * when the state has changed, before the data. All these files belong together: none may be removed, or put in from a
+ * copy.
  *
  * While open, it holds the lock file `<path>.lock`; the lock of a process that has died is taken over. The lock tells
  * processes apart within one pid namespace of one host. A lock that was made elsewhere (in another container, on another
@@ -27,20 +57,25 @@ export class FileStore implements RaftStore {
   readonly durable = true;
   /** The absolute path of the state file. */
   readonly path: string;
-  #opened: { readonly ip: string; readonly lock: FileLock } | null = null;
+  readonly #compactAfterBytes: number;
+  #opened: Opened | null = null;
   #saving = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   /**
    * @param path the state file, not a symbolic link; its directory is made at `open` if missing. `<path>.tmp` and names
-   *   that begin with `<path>.lock` are used besides
-   * @throws RaftError `BAD_OPTION` unless the path is a string that is not empty
+   *   that begin with `<path>.lock`, `<path>.tail.` or `<path>.base.` are used besides
+   * @throws RaftError `BAD_OPTION` unless the path is a string that is not empty, and the options are in range
    */
-  constructor(path: string) {
+  constructor(path: string, { compactAfterBytes = COMPACT_AFTER_BYTES }: FileStoreOptions = {}) {
     if (typeof path !== 'string' || path === '') {
       throw new RaftError('BAD_OPTION', `path: expected the path of a file, got ${JSON.stringify(path)}`);
     }
+    if (!(compactAfterBytes >= 0)) {
+      throw new RaftError('BAD_OPTION', `compactAfterBytes: expected 0 or more, got ${compactAfterBytes}`);
+    }
     this.path = resolve(path);
+    this.#compactAfterBytes = compactAfterBytes;
   }
 
   /**
@@ -50,14 +85,18 @@ export class FileStore implements RaftStore {
    * @throws RaftError `STORE_IN_USE` naming the pid of the holder (also when this very store is open), `STORE_CORRUPT`,
    *   `STORE_MISMATCH`, `STORE_FAILED`
    */
-  open(ip: string): Promise<StoredState | null> {
+  open(ip: string): Promise<Stored | null> {
     return this.#inTurn('open', async () => {
       await makeDirectory(dirname(this.path));
       const lock = await FileLock.acquire(`${this.path}.lock`);
       try {
-        const state = await load(this.path, ip);
-        this.#opened = { ip, lock };
-        return state;
+        const content = await load(this.path, ip);
+        const saved = content === null ? null : stateOf(content);
+        const opened: Opened = { ip, lock, data: null, saved };
+        if (content?.format === FORMATS.withData) opened.data = await DataFiles.load(this.#placeOf(opened));
+        else await removeUnusedData(this.path, ip);
+        this.#opened = opened;
+        return saved && (opened.data === null ? { ...saved } : { ...saved, data: opened.data.copy() });
       } catch (error) {
         await lock.release().catch(() => {});
         throw error;
@@ -66,31 +105,32 @@ export class FileStore implements RaftStore {
   }
 
   /**
-   * Replaces the file; resolved when that is durable.
+   * Replaces the state file, unless only data changes; then appends the change of the data. Resolved when that is durable.
    *
-   * @throws RaftError `STORE_FAILED`, also when the store is not open or has lost its lock; `INTERNAL` when saves overlap
-   *   or when `state` is out of bounds
+   * @throws RaftError `STORE_FAILED`, also when the store is not open or has lost its lock, and always after a change of
+   *   the data has failed; `INTERNAL` when saves overlap, when `state` is out of bounds, or when `data` would cut what is
+   *   committed or leave a gap
    */
-  async save(state: StoredState): Promise<void> {
+  async save(state: StoredState, data?: DataChanges): Promise<void> {
     assert(!this.#saving, 'saves do not overlap');
     assert(isStoredState(state), 'a state to be saved is within its bounds');
-    const { term, voteFor, promisedMs } = state;
+    const kept = stateOf(state);
+    const changes = data === undefined ? null : copyChanges(data);
     this.#saving = true;
     try {
       await this.#inTurn('save', async () => {
         if (this.#opened === null) throw new RaftError('STORE_FAILED', `${this.path} is not open`);
-        const { ip, lock } = this.#opened;
-        if (!(await lock.isHeld())) {
-          throw new RaftError(
-            'STORE_FAILED',
-            `${this.path} was not saved: its lock was removed or taken over`,
-          );
-        }
-        await replaceFile(this.path, encode({ format: FORMAT, ip, term, voteFor, promisedMs }));
+        await this.#checkLock(this.#opened.lock);
+        await this.#save(this.#opened, kept, changes);
       });
     } finally {
       this.#saving = false;
     }
+  }
+
+  /** Tells what is committed; now and then, that is written anew, beside other saves. */
+  fold(seq: number): void {
+    this.#opened?.data?.fold(seq);
   }
 
   /**
@@ -100,10 +140,52 @@ export class FileStore implements RaftStore {
    */
   close(): Promise<void> {
     return this.#inTurn('close', async () => {
-      const lock = this.#opened?.lock;
+      const opened = this.#opened;
       this.#opened = null;
-      await lock?.release();
+      try {
+        await opened?.data?.close();
+      } finally {
+        await opened?.lock.release();
+      }
     });
+  }
+
+  async #save(opened: Opened, state: StoredState, changes: OwnChanges | null): Promise<void> {
+    opened.data?.checkSound();
+    if (changes !== null) {
+      // Before anything is written: what does not fit must not change the state either.
+      if (opened.data === null) new KeptData().check(changes);
+      else opened.data.check(changes);
+      opened.data ??= await this.#firstData(opened);
+    }
+    if (changes === null || !isSame(opened.saved, state)) await this.#saveState(opened, state);
+    if (changes !== null) await opened.data?.save(changes);
+  }
+
+  /** The first data file is there before a state file that tells of it. */
+  async #firstData(opened: Opened): Promise<DataFiles> {
+    const data = await DataFiles.create(this.#placeOf(opened));
+    opened.saved = null;
+    return data;
+  }
+
+  async #saveState(opened: Opened, state: StoredState): Promise<void> {
+    const format = opened.data === null ? FORMATS.withoutData : FORMATS.withData;
+    const text = encode({ format, ip: opened.ip, ...state });
+    opened.saved = null;
+    await replaceFile(this.path, (file) => file.writeFile(text));
+    opened.saved = state;
+  }
+
+  #placeOf({ ip, lock }: Opened): DataPlace {
+    const { path } = this;
+    return { path, ip, compactAfterBytes: this.#compactAfterBytes, checkLock: () => this.#checkLock(lock) };
+  }
+
+  async #checkLock(lock: FileLock): Promise<void> {
+    if (await lock.isHeld()) return;
+    const reason = 'its lock was removed or taken over';
+    throw new RaftError('STORE_FAILED', `${this.path} was not saved: ${reason}`);
   }
 
   /** One thing at a time: a lock must not be released under a save that still runs. */
@@ -117,10 +199,10 @@ export class FileStore implements RaftStore {
   }
 }
 
-async function load(path: string, ip: string): Promise<StoredState | null> {
+async function load(path: string, ip: string): Promise<Content | null> {
   await rm(temporaryOf(path), { force: true });
-  const text = await readFileOrNull(path);
-  const content = text === null ? null : decode(text, path);
+  const bytes = await readFileOrNull(path);
+  const content = bytes === null ? null : decode(bytes.toString(), path);
   if (content !== null && content.ip !== ip) {
     throw new RaftError('STORE_MISMATCH', `${path} belongs to ${content.ip}, not to ${ip}`, {
       ip: content.ip,
@@ -129,8 +211,15 @@ async function load(path: string, ip: string): Promise<StoredState | null> {
   // A process killed between rename and sync has left a state that is seen but could still be lost: others may have
   // been told nothing of it yet, but after this call they will be.
   await syncDirectory(dirname(path));
-  if (content === null) return null;
-  return { term: content.term, voteFor: content.voteFor, promisedMs: content.promisedMs };
+  return content;
+}
+
+function stateOf({ term, voteFor, promisedMs }: StoredState): StoredState {
+  return { term, voteFor, promisedMs };
+}
+
+function isSame(saved: StoredState | null, { term, voteFor, promisedMs }: StoredState): boolean {
+  return saved?.term === term && saved.voteFor === voteFor && saved.promisedMs === promisedMs;
 }
 
 interface Content extends StoredState {
@@ -148,23 +237,15 @@ function decode(text: string, path: string): Content {
   if (sealed === undefined) throw corrupt(path, text === '' ? 'it is empty' : 'it is torn or no state file');
   if (sha256(sealed) !== checksum) throw corrupt(path, 'its checksum is wrong');
   const content = parse(sealed);
-  if (content?.format !== FORMAT) {
+  if (content === null || !Object.values(FORMATS).includes(content.format ?? 0)) {
     throw corrupt(
       path,
-      `its format is not ${FORMAT}; if a newer version of raftbeat wrote it, use that version`,
+      `its format is not ${Object.values(FORMATS).join(' or ')}; if a newer version of raftbeat wrote it, use that version`,
     );
   }
   if (typeof content.ip !== 'string' || !isStoredState(content))
     throw corrupt(path, 'a field is out of bounds');
   return content as Content;
-}
-
-function corrupt(path: string, reason: string): RaftError {
-  return new RaftError(
-    'STORE_CORRUPT',
-    `${path} cannot be trusted: ${reason}. Do not put an older copy in its place, which would forget votes. ` +
-      'Move the file away, and the peer joins again like a new one, once enough of the others have answered it',
-  );
 }
 
 function isStoredState(value: Partial<StoredState>): value is StoredState {
@@ -188,53 +269,4 @@ function parse(text: string): Partial<Content> | null {
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-function temporaryOf(path: string): string {
-  return `${path}.tmp`;
-}
-
-async function readFileOrNull(path: string): Promise<string | null> {
-  try {
-    // A symbolic link would be replaced by the first save, and one that leads nowhere would look like an empty store.
-    const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
-    try {
-      return await file.readFile('utf8');
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-async function replaceFile(path: string, text: string): Promise<void> {
-  const file = await open(temporaryOf(path), 'w');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporaryOf(path), path);
-  await syncDirectory(dirname(path));
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  // Windows has no such thing: there a directory cannot be opened as a file.
-  if (process.platform === 'win32') return;
-  const directory = await open(path, constants.O_RDONLY);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  // The entry of each new directory must be durable in its parent, or all of it could vanish with the power.
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
 }

@@ -49,7 +49,7 @@ vi.mock('node:fs/promises', async (original) => {
   const open = async (path: string, flags: string | number): Promise<object> => {
     const handle = await disk.step(`open ${name(path)}`, () => real.open(path, flags));
     return {
-      readFile: () => disk.step(`read ${name(path)}`, () => handle.readFile('utf8')),
+      readFile: () => disk.step(`read ${name(path)}`, () => handle.readFile()),
       writeFile: (text: string) =>
         disk.step(
           `write ${name(path)}`,

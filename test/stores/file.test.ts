@@ -172,7 +172,7 @@ describe('a file that cannot be trusted is STORE_CORRUPT, never an empty store',
     });
   });
 
-  it.each([2, 0, '1', null, undefined])('when its format is %s', async (format) => {
+  it.each([3, 0, '1', null, undefined])('when its format is %s', async (format) => {
     await writeFile(path, content({ format }));
     expect(await failure(read())).toMatchObject({
       code: 'STORE_CORRUPT',
@@ -192,7 +192,7 @@ describe('a file that cannot be trusted is STORE_CORRUPT, never an empty store',
     await writeFile(path, '');
     expect((await failure(read())).message).toBe(
       `${path} cannot be trusted: it is empty. Do not put an older copy in its place, which would forget votes. ` +
-        'Move the file away, and the peer joins again like a new one, once enough of the others have answered it',
+        'Move all files of this store away, and the peer joins again like a new one, once enough of the others have answered it',
     );
     await writeFile(path, 'something else');
     expect((await failure(read())).message).toContain('it is torn or no state file');

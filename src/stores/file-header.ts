@@ -1,0 +1,29 @@
+import { RaftError } from '../core/errors.js';
+import { encodeLine, type LineReader } from './file-lines.js';
+
+const FORMAT = 1;
+
+/** What a data file is for: the committed data up to a moment, or the changes since. */
+export type FileKind = 'base' | 'tail';
+
+/** The first line of a data file. */
+export function encodeHeader(kind: FileKind, generation: number, ip: string, more: object = {}): Buffer {
+  return encodeLine({ generation, sequence: 0 }, { format: FORMAT, kind, ip, ...more });
+}
+
+/** @throws RaftError `STORE_CORRUPT`, `STORE_MISMATCH` */
+export function readHeader(reader: LineReader, kind: FileKind, generation: number, ip: string): unknown {
+  const header = reader.next({ generation, sequence: 0 }) as {
+    format?: unknown;
+    kind?: unknown;
+    ip?: unknown;
+  };
+  if (header.format !== FORMAT) {
+    throw reader.corrupt(
+      `its format is not ${FORMAT}; if a newer version of raftbeat wrote it, use that version`,
+    );
+  }
+  if (header.kind !== kind) throw reader.corrupt(`it is no ${kind} file`);
+  if (header.ip !== ip) throw new RaftError('STORE_MISMATCH', `a file belongs to ${header.ip}, not to ${ip}`);
+  return header;
+}
