@@ -7,6 +7,7 @@ export type {
   RegistryOperation,
   RemoveOperation,
 } from './registry-model.js';
+export type { CaseRunner, ContractCase } from './contract.js';
 export type { CheckName, Violation } from './sim/checks.js';
 export type { Fault, FaultKind, FaultTrigger } from './sim/faults.js';
 export { FAULT_KINDS } from './sim/faults.js';
@@ -18,7 +19,7 @@ export { formatReport, simulate } from './sim/simulate.js';
 export type { TimelineEntry } from './sim/timeline.js';
 export { formatTimeline } from './sim/timeline.js';
 export type { SimNode, SimNodeClass } from './sim/world.js';
-export type { StoreHarness, StorePlace } from './store-contract.js';
+export type { StoreHarness, StorePlace } from './store-bench.js';
 export { storeContract } from './store-contract.js';
 export type { TransportHarness, TransportNetwork } from './transport-contract.js';
 export { transportContract } from './transport-contract.js';

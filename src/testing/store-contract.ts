@@ -1,51 +1,49 @@
 import type { StoredState } from '../core/outputs.js';
 import type { RaftStore } from '../stores/store.js';
 import { type ContractCase, check } from './contract.js';
-
-/** Makes places for the stores under test. */
-export interface StoreHarness {
-  /** A place where nothing was ever saved: a file, a database, a key. */
-  create(): Promise<StorePlace>;
-}
-
-/** One place, at which store objects are opened. */
-export interface StorePlace {
-  /** A new store object on this place, not yet opened. Each is closed before `dispose`. */
-  open(): RaftStore;
-  /**
-   * Damages what is saved here, as a failing disk would; called while no store is open. Leave it out where the medium
-   * itself guards against damage: the case about it is then not run.
-   */
-  damage?(): Promise<void>;
-  /** Removes the place and what was kept there. */
-  dispose(): Promise<void>;
-}
+import { Bench, expectState, IP, LATER, type Rule, STATE, type StoreHarness } from './store-bench.js';
+import { dataRules } from './store-data-contract.js';
 
 /**
  * The rules that every store must keep, as cases for any test runner. The rules about what outlives a store object hold
  * only for a store that says `durable: true`, and are checked only then.
  */
 export function storeContract(harness: StoreHarness): readonly ContractCase[] {
+  return [...casesOf(rules, harness), ...casesOf(dataRules, harness, whyNoData)];
+}
+
+function casesOf(
+  rules: readonly Rule[],
+  harness: StoreHarness,
+  whyNot: (store: RaftStore) => string | null = () => null,
+): readonly ContractCase[] {
   return rules.map(([name, rule]) => ({
     name,
-    run: async () => {
-      const bench = await Bench.create(harness);
-      try {
-        await rule(bench);
-      } finally {
-        await bench.clear();
-      }
+    run: async (runner = {}) => {
+      const reason = await onBench(harness, async (bench) => {
+        const reason = whyNot(bench.newStore());
+        if (reason === null) await rule(bench);
+        return reason;
+      });
+      if (reason !== null) runner.skip?.(reason);
     },
   }));
 }
 
-const IP = 'a:1';
-const STATE: StoredState = Object.freeze({ term: 7, voteFor: 'b:1', promisedMs: 500 });
-const LATER: StoredState = Object.freeze({ term: 9, voteFor: 'c:1', promisedMs: 750 });
+async function onBench<T>(harness: StoreHarness, work: (bench: Bench) => Promise<T>): Promise<T> {
+  const bench = await Bench.create(harness);
+  try {
+    return await work(bench);
+  } finally {
+    await bench.clear();
+  }
+}
 
-type Rule = (bench: Bench) => Promise<void>;
+function whyNoData({ fold }: RaftStore): string | null {
+  return fold === undefined ? 'this store keeps no data: it has no `fold`' : null;
+}
 
-const rules: readonly (readonly [name: string, rule: Rule])[] = [
+const rules: readonly Rule[] = [
   ['an empty place gives null', emptyGivesNull],
   ['a place that was opened and never saved to stays empty', openingSavesNothing],
   ['what was saved is read back', (bench) => readsBack(bench, [STATE])],
@@ -206,64 +204,6 @@ async function refusesDamage(bench: Bench): Promise<void> {
   await bench.place.damage();
   await expectCode('STORE_CORRUPT', () => bench.newStore().open(IP), 'open of a damaged place');
   await expectCode('STORE_CORRUPT', () => bench.newStore().open(IP), 'the next open of a damaged place');
-}
-
-/** The places and stores of one case, all of which it closes and disposes of in the end. */
-class Bench {
-  readonly #harness: StoreHarness;
-  readonly #places: StorePlace[] = [];
-  readonly #stores: RaftStore[] = [];
-
-  private constructor(harness: StoreHarness) {
-    this.#harness = harness;
-  }
-
-  static async create(harness: StoreHarness): Promise<Bench> {
-    const bench = new Bench(harness);
-    await bench.newPlace();
-    return bench;
-  }
-
-  get place(): StorePlace {
-    const place = this.#places.at(-1);
-    check(place !== undefined, 'a bench has a place');
-    return place;
-  }
-
-  /** Moves on to a fresh place: `newStore` makes stores there from now on. */
-  async newPlace(): Promise<void> {
-    this.#places.push(await this.#harness.create());
-  }
-
-  newStore(): RaftStore {
-    const store = this.place.open();
-    this.#stores.push(store);
-    return store;
-  }
-
-  /** Closes `store` and gives the one that must know its state: a new object if it is durable, else itself. */
-  async successorOf(store: RaftStore): Promise<RaftStore> {
-    await store.close();
-    return store.durable ? this.newStore() : store;
-  }
-
-  async clear(): Promise<void> {
-    try {
-      for (const store of this.#stores) await store.close();
-    } finally {
-      for (const place of this.#places) await place.dispose();
-    }
-  }
-}
-
-function expectState(actual: StoredState | null, expected: StoredState | null, when: string): void {
-  const same =
-    actual === null || expected === null
-      ? actual === expected
-      : actual.term === expected.term &&
-        actual.voteFor === expected.voteFor &&
-        actual.promisedMs === expected.promisedMs;
-  check(same, `expected ${JSON.stringify(expected)} ${when}, read ${JSON.stringify(actual)}`);
 }
 
 async function expectCode(code: string, action: () => Promise<unknown>, what: string): Promise<void> {

@@ -1,13 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { RaftError } from '../../src/core/errors.js';
 import type { StoredState } from '../../src/core/outputs.js';
 import { FileStore } from '../../src/stores/file.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import type { RaftStore } from '../../src/stores/store.js';
 import { check } from '../../src/testing/contract.js';
-import { type StoreHarness, type StorePlace, storeContract } from '../../src/testing/store-contract.js';
+import type { StoreHarness, StorePlace } from '../../src/testing/store-bench.js';
+import { storeContract } from '../../src/testing/store-contract.js';
 import { makeDirectory } from './places.js';
 
 const memory: StoreHarness = {
@@ -205,7 +206,12 @@ describe('the contract', () => {
   }
 
   it('has no case that rejects none of these stores', async () => {
-    const names = storeContract(harnessOf(null)).map(({ name }) => name);
+    const names: string[] = [];
+    for (const { name, run } of storeContract(harnessOf(null))) {
+      const skip = vi.fn();
+      await run({ skip });
+      if (skip.mock.calls.length === 0) names.push(name);
+    }
     const rejecting = await Promise.all(
       Object.keys(faults).map((fault) => rejectedBy(harnessOf(fault as Fault))),
     );

@@ -1,0 +1,88 @@
+import type { StoredState } from '../core/outputs.js';
+import type { RaftStore } from '../stores/store.js';
+import { check } from './contract.js';
+
+/** Makes places for the stores under test. */
+export interface StoreHarness {
+  /** A place where nothing was ever saved: a file, a database, a key. */
+  create(): Promise<StorePlace>;
+}
+
+/** One place, at which store objects are opened. */
+export interface StorePlace {
+  /** A new store object on this place, not yet opened. Each is closed before `dispose`. */
+  open(): RaftStore;
+  /**
+   * Damages what is saved here, as a failing disk would; called while no store is open. Leave it out where the medium
+   * itself guards against damage: the case about it is then not run.
+   */
+  damage?(): Promise<void>;
+  /** Removes the place and what was kept there. */
+  dispose(): Promise<void>;
+}
+
+/** The peer that the stores of a case belong to. */
+export const IP = 'a:1';
+export const STATE: StoredState = Object.freeze({ term: 7, voteFor: 'b:1', promisedMs: 500 });
+export const LATER: StoredState = Object.freeze({ term: 9, voteFor: 'c:1', promisedMs: 750 });
+
+/** One rule, and how it is checked. */
+export type Rule = readonly [name: string, check: (bench: Bench) => Promise<unknown>];
+
+/** The places and stores of one case, all of which it closes and disposes of in the end. */
+export class Bench {
+  readonly #harness: StoreHarness;
+  readonly #places: StorePlace[] = [];
+  readonly #stores: RaftStore[] = [];
+
+  private constructor(harness: StoreHarness) {
+    this.#harness = harness;
+  }
+
+  static async create(harness: StoreHarness): Promise<Bench> {
+    const bench = new Bench(harness);
+    await bench.newPlace();
+    return bench;
+  }
+
+  get place(): StorePlace {
+    const place = this.#places.at(-1);
+    check(place !== undefined, 'a bench has a place');
+    return place;
+  }
+
+  /** Moves on to a fresh place: `newStore` makes stores there from now on. */
+  async newPlace(): Promise<void> {
+    this.#places.push(await this.#harness.create());
+  }
+
+  newStore(): RaftStore {
+    const store = this.place.open();
+    this.#stores.push(store);
+    return store;
+  }
+
+  /** Closes `store` and gives the one that must know its state: a new object if it is durable, else itself. */
+  async successorOf(store: RaftStore): Promise<RaftStore> {
+    await store.close();
+    return store.durable ? this.newStore() : store;
+  }
+
+  async clear(): Promise<void> {
+    try {
+      for (const store of this.#stores) await store.close();
+    } finally {
+      for (const place of this.#places) await place.dispose();
+    }
+  }
+}
+
+export function expectState(actual: StoredState | null, expected: StoredState | null, when: string): void {
+  const same =
+    actual === null || expected === null
+      ? actual === expected
+      : actual.term === expected.term &&
+        actual.voteFor === expected.voteFor &&
+        actual.promisedMs === expected.promisedMs;
+  check(same, `expected ${JSON.stringify(expected)} ${when}, read ${JSON.stringify(actual)}`);
+}
