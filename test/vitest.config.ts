@@ -9,6 +9,7 @@ export default defineConfig({
       { find: /^raftbeat$/, replacement: source('index.ts') },
       { find: /^raftbeat\/http$/, replacement: source('transports/http.ts') },
       { find: /^raftbeat\/file$/, replacement: source('stores/file.ts') },
+      { find: /^raftbeat\/lmdb$/, replacement: source('stores/lmdb.ts') },
       { find: /^raftbeat\/testing$/, replacement: source('testing/index.ts') },
     ],
   },

@@ -1,5 +1,5 @@
-import { RaftError } from '../core/errors.js';
 import { encodeLine, type LineReader } from './file-lines.js';
+import { checkOwner } from './place.js';
 
 const FORMAT = 1;
 
@@ -24,6 +24,6 @@ export function readHeader(reader: LineReader, kind: FileKind, generation: numbe
     );
   }
   if (header.kind !== kind) throw reader.corrupt(`it is no ${kind} file`);
-  if (header.ip !== ip) throw new RaftError('STORE_MISMATCH', `a file belongs to ${header.ip}, not to ${ip}`);
+  checkOwner(reader.path, String(header.ip), ip);
   return header;
 }

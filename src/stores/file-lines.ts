@@ -28,11 +28,11 @@ export function encodeLine({ generation, sequence }: LinePlace, content: unknown
 export class LineReader {
   /** Up to where whole lines were read. */
   position = 0;
-  readonly #path: string;
+  readonly path: string;
   readonly #bytes: Buffer;
 
   constructor(path: string, bytes: Buffer) {
-    this.#path = path;
+    this.path = path;
     this.#bytes = bytes;
   }
 
@@ -66,7 +66,7 @@ export class LineReader {
   }
 
   corrupt(reason: string, cause?: unknown): Error {
-    return corrupt(this.#path, reason, cause);
+    return corrupt(this.path, reason, cause);
   }
 
   #lacksSector(): boolean {

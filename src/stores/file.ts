@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import type { DataChanges } from '../core/datum.js';
 import { assert, RaftError } from '../core/errors.js';
 import type { StoredState } from '../core/outputs.js';
@@ -9,7 +9,9 @@ import { removeUnusedData } from './file-load.js';
 import { corrupt, makeDirectory, readFileOrNull, replaceFile, syncDirectory, temporaryOf } from './files.js';
 import { copyChanges, KeptData, type OwnChanges } from './kept-data.js';
 import { FileLock } from './lock.js';
+import { absolutePath, checkLock, checkOwner, isStoredState, stateOf } from './place.js';
 import type { RaftStore, Stored } from './store.js';
+import { Turns } from './turns.js';
 
 /** The format of a state file. The second says that data files belong to it, which no older version knows of. */
 const FORMATS = { withoutData: 1, withData: 2 };
@@ -58,9 +60,9 @@ export class FileStore implements RaftStore {
   /** The absolute path of the state file. */
   readonly path: string;
   readonly #compactAfterBytes: number;
+  readonly #turns: Turns;
   #opened: Opened | null = null;
   #saving = false;
-  #turn: Promise<unknown> = Promise.resolve();
 
   /**
    * @param path the state file, not a symbolic link; its directory is made at `open` if missing. `<path>.tmp` and names
@@ -68,13 +70,11 @@ export class FileStore implements RaftStore {
    * @throws RaftError `BAD_OPTION` unless the path is a string that is not empty, and the options are in range
    */
   constructor(path: string, { compactAfterBytes = COMPACT_AFTER_BYTES }: FileStoreOptions = {}) {
-    if (typeof path !== 'string' || path === '') {
-      throw new RaftError('BAD_OPTION', `path: expected the path of a file, got ${JSON.stringify(path)}`);
-    }
     if (!(compactAfterBytes >= 0)) {
       throw new RaftError('BAD_OPTION', `compactAfterBytes: expected 0 or more, got ${compactAfterBytes}`);
     }
-    this.path = resolve(path);
+    this.path = absolutePath(path);
+    this.#turns = new Turns(this.path);
     this.#compactAfterBytes = compactAfterBytes;
   }
 
@@ -86,7 +86,7 @@ export class FileStore implements RaftStore {
    *   `STORE_MISMATCH`, `STORE_FAILED`
    */
   open(ip: string): Promise<Stored | null> {
-    return this.#inTurn('open', async () => {
+    return this.#turns.take('open', async () => {
       await makeDirectory(dirname(this.path));
       const lock = await FileLock.acquire(`${this.path}.lock`);
       try {
@@ -118,9 +118,9 @@ export class FileStore implements RaftStore {
     const changes = data === undefined ? null : copyChanges(data);
     this.#saving = true;
     try {
-      await this.#inTurn('save', async () => {
+      await this.#turns.take('save', async () => {
         if (this.#opened === null) throw new RaftError('STORE_FAILED', `${this.path} is not open`);
-        await this.#checkLock(this.#opened.lock);
+        await checkLock(this.path, this.#opened.lock);
         await this.#save(this.#opened, kept, changes);
       });
     } finally {
@@ -139,7 +139,7 @@ export class FileStore implements RaftStore {
    * @throws RaftError `STORE_FAILED` when the lock file could not be removed; the store is closed all the same
    */
   close(): Promise<void> {
-    return this.#inTurn('close', async () => {
+    return this.#turns.take('close', async () => {
       const opened = this.#opened;
       this.#opened = null;
       try {
@@ -179,23 +179,7 @@ export class FileStore implements RaftStore {
 
   #placeOf({ ip, lock }: Opened): DataPlace {
     const { path } = this;
-    return { path, ip, compactAfterBytes: this.#compactAfterBytes, checkLock: () => this.#checkLock(lock) };
-  }
-
-  async #checkLock(lock: FileLock): Promise<void> {
-    if (await lock.isHeld()) return;
-    const reason = 'its lock was removed or taken over';
-    throw new RaftError('STORE_FAILED', `${this.path} was not saved: ${reason}`);
-  }
-
-  /** One thing at a time: a lock must not be released under a save that still runs. */
-  #inTurn<T>(what: string, work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work).catch((cause: unknown) => {
-      if (cause instanceof RaftError) throw cause;
-      throw new RaftError('STORE_FAILED', `${what} of ${this.path} failed: ${String(cause)}`, { cause });
-    });
-    this.#turn = result.catch(() => {});
-    return result;
+    return { path, ip, compactAfterBytes: this.#compactAfterBytes, checkLock: () => checkLock(path, lock) };
   }
 }
 
@@ -203,19 +187,11 @@ async function load(path: string, ip: string): Promise<Content | null> {
   await rm(temporaryOf(path), { force: true });
   const bytes = await readFileOrNull(path);
   const content = bytes === null ? null : decode(bytes.toString(), path);
-  if (content !== null && content.ip !== ip) {
-    throw new RaftError('STORE_MISMATCH', `${path} belongs to ${content.ip}, not to ${ip}`, {
-      ip: content.ip,
-    });
-  }
+  if (content !== null) checkOwner(path, content.ip, ip);
   // A process killed between rename and sync has left a state that is seen but could still be lost: others may have
   // been told nothing of it yet, but after this call they will be.
   await syncDirectory(dirname(path));
   return content;
-}
-
-function stateOf({ term, voteFor, promisedMs }: StoredState): StoredState {
-  return { term, voteFor, promisedMs };
 }
 
 function isSame(saved: StoredState | null, { term, voteFor, promisedMs }: StoredState): boolean {
@@ -246,17 +222,6 @@ function decode(text: string, path: string): Content {
   if (typeof content.ip !== 'string' || !isStoredState(content))
     throw corrupt(path, 'a field is out of bounds');
   return content as Content;
-}
-
-function isStoredState(value: Partial<StoredState>): value is StoredState {
-  const { term, voteFor, promisedMs } = value;
-  return (
-    Number.isSafeInteger(term) &&
-    Number(term) >= 0 &&
-    (voteFor === null || typeof voteFor === 'string') &&
-    Number.isFinite(promisedMs) &&
-    Number(promisedMs) >= 0
-  );
 }
 
 function parse(text: string): Partial<Content> | null {

@@ -7,12 +7,24 @@ export function temporaryOf(path: string): string {
   return `${path}.tmp`;
 }
 
-export async function readFileOrNull(path: string): Promise<Buffer | null> {
+export function readFileOrNull(path: string): Promise<Buffer | null> {
+  return readOrNull(path, (file) => file.readFile());
+}
+
+/** The first `length` bytes of a file, or all that there are. */
+export function readBeginning(path: string, length: number): Promise<Buffer | null> {
+  return readOrNull(path, async (file) => {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
+    return buffer.subarray(0, bytesRead);
+  });
+}
+
+async function readOrNull(path: string, read: (file: FileHandle) => Promise<Buffer>): Promise<Buffer | null> {
   try {
     // A symbolic link would be replaced by the first save, and one that leads nowhere would look like an empty store.
     const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
     try {
-      return await file.readFile();
+      return await read(file);
     } finally {
       await file.close();
     }

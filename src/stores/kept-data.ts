@@ -25,6 +25,18 @@ export function copyChanges(changes: DataChanges): OwnChanges {
   return base === undefined ? copy : { ...copy, base: { ...base, datums: new Map(base.datums) } };
 }
 
+/**
+ * @param lastSeq where the tail ends
+ * @throws RaftError `INTERNAL` when `changes` would cut what is committed, or leave a gap
+ */
+export function checkChanges(changes: DataChanges, committedSeq: number, lastSeq: number): void {
+  const { base, cutFrom, append = [] } = changes;
+  const isKept = cutFrom === undefined || cutFrom > (base?.revision.seq ?? committedSeq);
+  assert(isKept, 'what is committed is not cut');
+  let seq = Math.min(base?.revision.seq ?? lastSeq, (cutFrom ?? Number.POSITIVE_INFINITY) - 1);
+  for (const { revision } of append) assert(revision.seq === ++seq, 'batches are appended without a gap');
+}
+
 /** The data of the registry as a store holds it in memory. It takes over the map that it is given. */
 export class KeptData {
   #revision: Revision;
@@ -59,12 +71,8 @@ export class KeptData {
   }
 
   /** @throws RaftError `INTERNAL` when `changes` would cut what is committed, or leave a gap */
-  check({ base, cutFrom, append = [] }: DataChanges): void {
-    const committedSeq = base?.revision.seq ?? this.#committedSeq;
-    const lastSeq = base?.revision.seq ?? this.#lastSeq;
-    assert(cutFrom === undefined || cutFrom > committedSeq, 'what is committed is not cut');
-    let seq = Math.min(lastSeq, (cutFrom ?? Number.POSITIVE_INFINITY) - 1);
-    for (const { revision } of append) assert(revision.seq === ++seq, 'batches are appended without a gap');
+  check(changes: DataChanges): void {
+    checkChanges(changes, this.#committedSeq, this.#lastSeq);
   }
 
   /** Makes `changes`, which have passed `check`. Gives what holds the data now: this, or another in its place. */

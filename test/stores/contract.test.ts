@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { RaftError } from '../../src/core/errors.js';
 import type { StoredState } from '../../src/core/outputs.js';
 import { FileStore } from '../../src/stores/file.js';
+import { LmdbStore } from '../../src/stores/lmdb.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import type { RaftStore } from '../../src/stores/store.js';
 import { check } from '../../src/testing/contract.js';
@@ -27,12 +28,28 @@ const file: StoreHarness = {
   },
 };
 
+const lmdb: StoreHarness = {
+  create: async () => {
+    const [directory, dispose] = await makeDirectory();
+    const path = join(directory, 'state.mdb');
+    return {
+      open: () => new LmdbStore(path),
+      damage: () => writeFile(path, 'damaged'.repeat(2_000)),
+      dispose,
+    };
+  },
+};
+
 describe('the memory store keeps the contract', () => {
   for (const { name, run } of storeContract(memory)) it(name, run);
 });
 
 describe('the file store keeps the contract', () => {
   for (const { name, run } of storeContract(file)) it(name, run);
+});
+
+describe('the LMDB store keeps the contract', () => {
+  for (const { name, run } of storeContract(lmdb)) it(name, run);
 });
 
 const STATE_READ = 'a state changed after it was read leaves the store unaffected';
