@@ -194,8 +194,13 @@ async function load(path: string, ip: string): Promise<Content | null> {
   return content;
 }
 
-function isSame(saved: StoredState | null, { term, voteFor, promisedMs }: StoredState): boolean {
-  return saved?.term === term && saved.voteFor === voteFor && saved.promisedMs === promisedMs;
+function isSame(saved: StoredState | null, { term, voteFor, promisedMs, learner }: StoredState): boolean {
+  return (
+    saved?.term === term &&
+    saved.voteFor === voteFor &&
+    saved.promisedMs === promisedMs &&
+    saved.learner === learner
+  );
 }
 
 interface Content extends StoredState {

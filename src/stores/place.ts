@@ -21,18 +21,20 @@ export function checkOwner(path: string, owner: string, ip: string): void {
   throw new RaftError('STORE_MISMATCH', `${path} belongs to ${owner}, not to ${ip}`, { ip: owner });
 }
 
+/** Whether it is a state within its bounds. */
 export function isStoredState(value: Partial<StoredState>): value is StoredState {
-  const { term, voteFor, promisedMs } = value;
+  const { term, voteFor, promisedMs, learner } = value;
   return (
     Number.isSafeInteger(term) &&
     Number(term) >= 0 &&
     (voteFor === null || typeof voteFor === 'string') &&
     Number.isFinite(promisedMs) &&
-    Number(promisedMs) >= 0
+    Number(promisedMs) >= 0 &&
+    (learner === undefined || Number.isSafeInteger(learner))
   );
 }
 
 /** The state alone, in an object of its own. */
-export function stateOf({ term, voteFor, promisedMs }: StoredState): StoredState {
-  return { term, voteFor, promisedMs };
+export function stateOf({ term, voteFor, promisedMs, learner }: StoredState): StoredState {
+  return { term, voteFor, promisedMs, ...(learner === undefined ? {} : { learner }) };
 }

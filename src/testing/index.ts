@@ -1,4 +1,4 @@
-export type { ContractCase } from './contract.js';
+export type { CaseRunner, ContractCase } from './contract.js';
 export type { Linearizability, LinearizableOptions } from './linearizable.js';
 export { checkLinearizable } from './linearizable.js';
 export type {
@@ -7,7 +7,6 @@ export type {
   RegistryOperation,
   RemoveOperation,
 } from './registry-model.js';
-export type { CaseRunner, ContractCase } from './contract.js';
 export type { CheckName, Violation } from './sim/checks.js';
 export type { Fault, FaultKind, FaultTrigger } from './sim/faults.js';
 export { FAULT_KINDS } from './sim/faults.js';

@@ -83,6 +83,7 @@ export function expectState(actual: StoredState | null, expected: StoredState | 
       ? actual === expected
       : actual.term === expected.term &&
         actual.voteFor === expected.voteFor &&
-        actual.promisedMs === expected.promisedMs;
+        actual.promisedMs === expected.promisedMs &&
+        actual.learner === expected.learner;
   check(same, `expected ${JSON.stringify(expected)} ${when}, read ${JSON.stringify(actual)}`);
 }

@@ -60,6 +60,10 @@ const rules: readonly Rule[] = [
   ['a vote in any letters is kept', (bench) => readsBack(bench, [{ ...STATE, voteFor: 'ü名"\\\n🙂:1' }])],
   ['the highest term is kept', (bench) => readsBack(bench, [{ ...STATE, term: Number.MAX_SAFE_INTEGER }])],
   ['a fraction of a ms is kept', (bench) => readsBack(bench, [{ ...STATE, promisedMs: 0.1 + 0.2 }])],
+  [
+    'that a peer learns only is kept, and forgotten when it no longer does',
+    (bench) => readsBack(bench, [{ ...STATE, learner: 2 ** 48 }, STATE, { ...STATE, learner: 3 }]),
+  ],
   ['an ip in any letters is accepted', (bench) => readsBack(bench, [STATE], 'ü名"\\\n🙂:1')],
   ['a hundred saves in sequence leave the last one', (bench) => readsBack(bench, hundredStates())],
   ['close is allowed before open, and more than once', closeIsIdempotent],
