@@ -1,6 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Batch } from '../../src/core/datum.js';
 import type { StoredState } from '../../src/core/outputs.js';
 import { FileStore } from '../../src/stores/file.js';
 import { makeDirectory } from './places.js';
@@ -50,12 +52,14 @@ vi.mock('node:fs/promises', async (original) => {
     const handle = await disk.step(`open ${name(path)}`, () => real.open(path, flags));
     return {
       readFile: () => disk.step(`read ${name(path)}`, () => handle.readFile()),
-      writeFile: (text: string) =>
+      writeFile: (text: string | Buffer) =>
         disk.step(
           `write ${name(path)}`,
           () => handle.writeFile(text),
           () => handle.writeFile(text.slice(0, text.length / 2)),
         ),
+      truncate: (length: number) => disk.step(`truncate ${name(path)}`, () => handle.truncate(length)),
+      datasync: () => disk.step(`sync data of ${name(path)}`, () => handle.datasync()),
       sync: () => disk.step(`sync ${name(path)}`, () => handle.sync()),
       close: () =>
         disk.step(
@@ -171,6 +175,134 @@ describe('a save', () => {
       await store.close();
     },
   );
+});
+
+const APPEND = ['write state.tail.1', 'sync data of state.tail.1'];
+const SWAP = [
+  'open state.tail.2.tmp',
+  'write state.tail.2.tmp',
+  'sync state.tail.2.tmp',
+  'close state.tail.2.tmp',
+  'rename state.tail.2.tmp to state.tail.2',
+  ...SAVE.slice(-3),
+  'open state.tail.2',
+  'close state.tail.1',
+  'open state.base.2.tmp',
+  'write state.base.2.tmp',
+  'sync state.base.2.tmp',
+  'close state.base.2.tmp',
+  'rename state.base.2.tmp to state.base.2',
+  ...SAVE.slice(-3),
+  'remove state.base.1',
+  'remove state.tail.1',
+  ...SAVE.slice(-3),
+];
+
+function batch(seq: number): Batch {
+  return { revision: { term: 1, seq }, ops: [] };
+}
+
+describe('a save of data', () => {
+  const base = { revision: { term: 1, seq: 9 }, stampFloor: 0, datums: new Map() };
+  const former = [batch(1)];
+
+  async function openedWithData(): Promise<FileStore> {
+    const store = await openedWithOld();
+    await store.save(OLD, { append: former });
+    failAt(null);
+    return store;
+  }
+
+  it.each([
+    ['appends with one sync', OLD, { append: [batch(2)] }, [...SAVE.slice(0, 1), ...APPEND]],
+    ['saves a new state first', NEW, { append: [batch(2)] }, [...SAVE, ...APPEND]],
+    [
+      'begins a generation for a new base, its tail file first',
+      OLD,
+      { base },
+      [...SAVE.slice(0, 1), ...SWAP],
+    ],
+  ])('%s', async (_, state, changes, steps) => {
+    const store = await openedWithData();
+    await store.save(state, changes);
+    expect(disk.steps).toEqual(steps);
+    await store.close();
+  });
+
+  it.each([
+    ...APPEND.map((step, index) => ({
+      step,
+      index,
+      changes: { append: [batch(2)] },
+      next: { tail: [batch(1), batch(2)] },
+    })),
+    ...SWAP.map((step, index) => ({ step, index, changes: { base }, next: { base } })),
+  ])('that fails at $step rejects, and so do later ones, until the store is opened again', async (each) => {
+    const store = await openedWithData();
+    failAt(each.index + 1);
+    await expect(store.save(OLD, each.changes)).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      cause: { code: 'EIO' },
+    });
+    expect(disk.steps.at(each.index + 1)).toBe(each.step);
+    failAt(null);
+    for (const changes of [undefined, { append: [batch(2)] }]) {
+      await expect(store.save(NEW, changes)).rejects.toMatchObject({
+        code: 'STORE_FAILED',
+        cause: { code: 'EIO' },
+      });
+    }
+    await store.close();
+    const read = await store.open(IP);
+    expect(read).toMatchObject(OLD);
+    expect([{ tail: former }, each.next]).toContainEqual(
+      'base' in each.next && read?.data?.base.revision.seq === 9
+        ? { base: read.data.base }
+        : { tail: read?.data?.tail },
+    );
+    await store.save(NEW, {});
+    await store.close();
+    expect(await store.open(IP)).toMatchObject(NEW);
+    await store.close();
+  });
+
+  it('as the first one, when its file cannot be made, leaves the state, and can be repeated', async () => {
+    const steps = [
+      ...SAVE.slice(0, 1),
+      'open state.tail.1.tmp',
+      'write state.tail.1.tmp',
+      'sync state.tail.1.tmp',
+    ];
+    for (const index of steps.keys()) {
+      const store = await openedWithOld();
+      failAt(index);
+      await expect(store.save(NEW, { append: former })).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      expect(disk.steps).toEqual([
+        ...steps.slice(0, index + 1),
+        ...(index > 1 ? ['close state.tail.1.tmp'] : []),
+      ]);
+      failAt(null);
+      expect(termOnDisk()).toBe(OLD.term);
+      await store.close();
+      expect(await store.open(IP)).toEqual(OLD);
+      await store.close();
+      expect(readdirSync(directory)).toEqual(['state']);
+    }
+  });
+
+  it('is told of a compaction that failed', async () => {
+    const store = new FileStore(path, { compactAfterBytes: 0 });
+    await store.open(IP);
+    await store.save(OLD, { append: former });
+    failAt(2);
+    store.fold(1);
+    while (disk.steps.length < 4) await turn();
+    failAt(null);
+    await expect(store.save(OLD, { append: [batch(2)] })).rejects.toMatchObject({ cause: { code: 'EIO' } });
+    await store.close();
+    expect((await store.open(IP))?.data?.tail).toEqual(former);
+    await store.close();
+  });
 });
 
 describe('an open', () => {
