@@ -9,6 +9,12 @@ import {
   type RulesName,
   type StoredState,
 } from 'raftbeat';
+import { NO_DATA, type StoredData } from '../../src/core/datum.js';
+import type { DatumChange } from '../../src/core/datums.js';
+import type { AnswerOutput, SaveOutput } from '../../src/core/outputs.js';
+import type { Write } from '../../src/core/writes.js';
+import { copyChanges, KeptData } from '../../src/stores/kept-data.js';
+import type { Stored } from '../../src/stores/store.js';
 
 /** L, and what follows from it: whole numbers, so that a test can say when something happens. */
 export const L = 1_000;
@@ -40,29 +46,55 @@ export interface HostOptions extends Partial<Omit<RaftCoreOptions, 'peers'>> {
   readonly rules?: RulesName;
 }
 
+/** What a write or a read came to. */
+export type Result = AnswerOutput['result'];
+
+/** A reply that leaves when all that it depends on is done. */
+interface LateReply {
+  readonly type: 'reply';
+  readonly leave: () => void;
+}
+
 /** One peer: a core, what its disk holds, and what it told. */
 export class Host {
   readonly ip: string;
   readonly core: RaftCore;
   disk: StoredState | null;
+  /** What the disk holds of the registry; null without one. */
+  kept: KeptData | null;
+  /** What became of the writes and reads that were handed in here. */
+  readonly answers = new Map<number, Result>();
+  /** Who waits for such an answer. */
+  readonly callers = new Map<number, (result: Result) => void>();
+  /** What listeners would have been told, in order. */
+  readonly changes: DatumChange[] = [];
   /** Events as they came: `makeLeader b:1 2`. */
   readonly events: string[] = [];
   readonly errors: RaftError[] = [];
   /** While true, saves do not become durable and everything behind them waits. */
   diskStalls = false;
-  readonly stalled: Output[] = [];
+  readonly stalled: (Output | LateReply)[] = [];
 
   constructor(
     ip: string,
     members: readonly (string | Member)[],
-    disk: StoredState | null,
+    stored: Stored | null,
     options: HostOptions,
   ) {
     const { rules = 'raftbeat', ...rest } = options;
     const peers = new RaftPeerSet({ local: ip, members, rules });
+    const { data, ...disk } = stored ?? {};
     this.ip = ip;
-    this.disk = disk;
-    this.core = new RaftCore({ random: () => 0, timing: TIMING, ...rest, peers, stored: disk });
+    this.disk = stored === null ? null : (disk as StoredState);
+    this.kept = rest.registry === undefined ? null : keep(data);
+    this.core = new RaftCore({
+      random: () => 0,
+      timing: TIMING,
+      ...rest,
+      peers,
+      stored: this.disk,
+      data: this.kept?.copy(),
+    });
     peers.on('makeLeader', ({ leader, term }) => this.events.push(`makeLeader ${leader.ip} ${term}`));
     peers.on('leaderLost', ({ leader, term }) => this.events.push(`leaderLost ${leader.ip} ${term}`));
     peers.on('leaderElectFinished', ({ term }) => this.events.push(`leaderElectFinished ${term}`));
@@ -76,7 +108,30 @@ export class Host {
   get leader(): string | null {
     return this.core.peers.leader?.ip ?? null;
   }
+
+  /** Makes a save durable. */
+  write({ state, data }: SaveOutput): void {
+    this.disk = state;
+    if (data === undefined || this.kept === null) return;
+    this.kept.check(data);
+    this.kept = this.kept.change(copyChanges(data));
+  }
+
+  /** What its disk gives back at the next start. */
+  get stored(): Stored | null {
+    if (this.disk === null || this.kept === null) return this.disk;
+    return { ...this.disk, data: this.kept.copy() };
+  }
 }
+
+function keep({ base, tail }: StoredData = NO_DATA): KeptData {
+  return new KeptData({ ...base, datums: new Map(base.datums) }).change({ append: [...tail] });
+}
+
+/** What comes back: a refusal, or what is to be done with it; of a write or read, its result besides. */
+export type Answer =
+  | RaftError
+  | (((core: RaftCore, now: number, from: string) => void) & { readonly result?: Result });
 
 interface Mail {
   readonly at: number;
@@ -99,6 +154,11 @@ export class Cluster {
   }[] = [];
   /** Loses a message when it answers true; replies are asked for as well. */
   loses: (from: string, to: string, request: RaftRequest) => boolean = () => false;
+  /** After how many ms a message, or a reply, arrives; as often as there are numbers. */
+  delays: (from: string, to: string, request: RaftRequest) => readonly number[] = () => [LATENCY];
+  /** Called after each event. */
+  watch: () => void = () => {};
+  #lastCall = 0;
   readonly #options: HostOptions;
   readonly #cuts = new Set<string>();
   #mail: Mail[] = [];
@@ -107,7 +167,7 @@ export class Cluster {
   constructor(
     members: readonly (string | Member)[],
     options: HostOptions = {},
-    disk: StoredState | null = IN_USE,
+    disk: Stored | null = IN_USE,
   ) {
     this.members = members;
     this.#options = options;
@@ -128,21 +188,52 @@ export class Cluster {
     return this.host(ip).core;
   }
 
-  start(ip: string, disk: StoredState | null, options: HostOptions = {}): Host {
+  start(ip: string, disk: Stored | null, options: HostOptions = {}): Host {
     const host = new Host(ip, this.members, disk, { ...this.#options, ...options });
     this.hosts.set(ip, host);
     return host;
   }
 
-  /** Kills `ip`; returns what its disk held. */
-  kill(ip: string): StoredState | null {
-    const { disk } = this.host(ip);
+  /**
+   * Kills `ip`; returns what its disk held.
+   *
+   * @param written how many of the saves that stall had reached the disk
+   */
+  kill(ip: string, written = 0): Stored | null {
+    const host = this.host(ip);
+    const saves = host.stalled.filter((output) => output.type === 'save');
+    for (const save of saves.slice(0, written)) host.write(save);
     this.hosts.delete(ip);
-    return disk;
+    return host.stored;
   }
 
-  restart(ip: string): Host {
-    return this.start(ip, this.kill(ip));
+  restart(ip: string, written = 0): Host {
+    return this.start(ip, this.kill(ip, written));
+  }
+
+  /** Hands a write in at `ip`; returns its id. */
+  write(ip: string, write: Omit<Write, 'id'>, answered: (result: Result) => void = () => {}): number {
+    const id = this.#call(ip, answered);
+    this.core(ip).write([{ ...write, id }], this.now);
+    this.carryOut(ip);
+    return id;
+  }
+
+  /** Reads at `ip`; returns the id of the call. @throws what `RaftCore.read` throws */
+  read(ip: string, key: string, answered: (result: Result) => void = () => {}): number {
+    const id = this.#call(ip, answered);
+    try {
+      this.core(ip).read(id, key, this.now);
+    } finally {
+      this.carryOut(ip);
+    }
+    return id;
+  }
+
+  #call(ip: string, answered: (result: Result) => void): number {
+    this.#lastCall++;
+    this.host(ip).callers.set(this.#lastCall, answered);
+    return this.#lastCall;
   }
 
   /** Cuts the line from `from` to `to`, in that direction. */
@@ -168,6 +259,7 @@ export class Cluster {
     for (let next = this.#next(end); next !== null; next = this.#next(end)) {
       this.now = Math.max(this.now, next.at);
       next.deliver();
+      this.watch();
     }
     this.now = end;
   }
@@ -199,22 +291,39 @@ export class Cluster {
     host.stalled.push(...host.core.takeOutputs());
     while (host.stalled.length > 0) {
       if (host.diskStalls && host.stalled[0]?.type === 'save') return;
-      const output = host.stalled.shift() as Output;
-      if (output.type === 'save') this.#save(host, output.state);
-      else if (output.type === 'fetchPeer') {
-        this.#send(
-          ip,
-          output.from,
-          output.id === undefined ? { type: 'peer' } : { type: 'peer', id: output.id },
-        );
-      } else if (output.type === 'send') for (const to of output.to) this.#send(ip, to, output.request);
+      this.#do(host, host.stalled.shift() as Output | LateReply);
     }
   }
 
-  #save(host: Host, state: StoredState): void {
-    host.disk = state;
-    host.core.saved(state, this.now);
-    host.stalled.push(...host.core.takeOutputs());
+  #do(host: Host, output: Output | LateReply): void {
+    switch (output.type) {
+      case 'save':
+        host.write(output);
+        host.core.saved(output.state, this.now, output.data);
+        host.stalled.push(...host.core.takeOutputs());
+        break;
+      case 'send':
+        for (const to of output.to) this.#send(host.ip, to, output.request);
+        break;
+      case 'fetchPeer': {
+        const { from, id } = output;
+        this.#send(host.ip, from, id === undefined ? { type: 'peer' } : { type: 'peer', id });
+        break;
+      }
+      case 'fold':
+        host.kept?.fold(output.seq);
+        break;
+      case 'answer':
+        host.answers.set(output.id, output.result);
+        host.callers.get(output.id)?.(output.result);
+        break;
+      case 'changes':
+        host.changes.push(...output.changes);
+        break;
+      case 'reply':
+        output.leave();
+        break;
+    }
   }
 
   #next(end: number): Mail | null {
@@ -238,56 +347,97 @@ export class Cluster {
 
   #send(from: string, to: string, request: RaftRequest): void {
     this.sent.push({ at: this.now, from, to, request });
+    this.ask(from, to, request, (answer) => {
+      const { core } = this.host(from);
+      if (answer instanceof RaftError) core.requestFailed(to, request, answer, this.now);
+      else answer(core, this.now, to);
+      this.carryOut(from);
+    });
+  }
+
+  /** Sends `request` of `from` to `to`; `answered` gets what comes back, as long as the same process runs there. */
+  ask(from: string, to: string, request: RaftRequest, answered: (answer: Answer) => void): void {
     const sender = this.host(from);
-    const failed = (error: RaftError): void => {
+    const answer = (what: Answer): void => {
       this.#post(to, from, request, () => {
-        if (this.hosts.get(from) !== sender) return;
-        sender.core.requestFailed(to, request, error, this.now);
-        this.carryOut(from);
+        if (this.hosts.get(from) === sender) answered(what);
       });
     };
     this.#post(from, to, request, () => {
-      if (!this.hosts.has(to)) return failed(new RaftError('UNREACHABLE', `${to} is down`));
-      const answer = this.#receive(to, request);
-      if (answer instanceof RaftError) return failed(answer);
-      this.#post(to, from, request, () => {
-        if (this.hosts.get(from) !== sender) return;
-        answer(sender.core, this.now, to);
-        this.carryOut(from);
-      });
+      if (this.hosts.has(to)) this.#receive(to, request, answer);
+      else answer(new RaftError('UNREACHABLE', `${to} is down`));
     });
   }
 
   #post(from: string, to: string, request: RaftRequest, deliver: () => void): void {
     if (this.#cuts.has(`${from} ${to}`) || this.loses(from, to, request)) return;
-    this.#mail.push({ at: this.now + LATENCY, from, to, deliver });
+    for (const ms of this.delays(from, to, request))
+      this.#mail.push({ at: this.now + ms, from, to, deliver });
   }
 
-  #receive(
+  /** What `answer` gets leaves when all that it depends on is done. */
+  #receive(to: string, request: RaftRequest, answer: (what: Answer) => void): void {
+    if (request.type === 'write' || request.type === 'read') {
+      this.#receiveCall(to, request, answer);
+      return;
+    }
+    const what = this.#input(to, request);
+    const host = this.host(to);
+    host.stalled.push(...host.core.takeOutputs(), { type: 'reply', leave: () => answer(what) });
+    this.carryOut(to);
+  }
+
+  #receiveCall(
     to: string,
-    request: RaftRequest,
-  ): RaftError | ((core: RaftCore, now: number, from: string) => void) {
-    const { core } = this.host(to);
+    request: Extract<RaftRequest, { type: 'write' | 'read' }>,
+    answer: (what: Answer) => void,
+  ): void {
+    const answered = (result: Result): void =>
+      answer(result instanceof RaftError ? result : Object.assign(() => {}, { result }));
+    if (request.type === 'write') {
+      this.write(to, { ...request, forward: request }, answered);
+      return;
+    }
     try {
-      if (request.type === 'vote') {
-        const reply = core.receivedVote(request, this.now);
-        return (sender, now, from) => sender.receivedVoteReply(from, reply, now);
-      }
-      if (request.type === 'beat') {
-        const reply = core.receivedBeat(request, this.now);
-        return (sender, now, from) => sender.receivedBeatReply(from, reply, now);
-      }
-      if (request.type === 'transfer') {
-        const reply = core.receivedTransfer(request, this.now);
-        return (sender, now, from) => sender.receivedPeer(from, reply, now);
-      }
-      const reply = core.getPeer(this.now, request.type === 'peer' ? request.id : undefined);
-      return (sender, now, from) => sender.receivedPeer(from, reply, now);
+      this.read(to, request.key, answered);
     } catch (error) {
-      if (error instanceof RaftError) return error;
+      answered(error as RaftError);
+    }
+  }
+
+  #input(to: string, request: Exclude<RaftRequest, { type: 'write' | 'read' }>): Answer {
+    const { core } = this.host(to);
+    const { now } = this;
+    try {
+      switch (request.type) {
+        case 'vote': {
+          const reply = core.receivedVote(request, now);
+          return (sender, at, from) => sender.receivedVoteReply(from, reply, at);
+        }
+        case 'beat': {
+          const reply = core.receivedBeat(request, now);
+          return (sender, at, from) => sender.receivedBeatReply(from, reply, at);
+        }
+        case 'transfer': {
+          const reply = core.receivedTransfer(request, now);
+          return (sender, at, from) => sender.receivedPeer(from, reply, at);
+        }
+        case 'keys': {
+          const reply = core.listKeys(request.at, request.from, now);
+          return (sender, at, from) => sender.receivedKeys(from, request.from, reply, at);
+        }
+        case 'datums': {
+          const reply = core.listDatums(request.at, request.keys, now);
+          return (sender, at, from) => sender.receivedDatums(from, request.keys, reply, at);
+        }
+        default: {
+          const reply = core.getPeer(now, request.type === 'peer' ? request.id : undefined);
+          return (sender, at, from) => sender.receivedPeer(from, reply, at);
+        }
+      }
+    } catch (error) {
+      if (error instanceof RaftError && error.code !== 'INTERNAL') return error;
       throw error;
-    } finally {
-      this.carryOut(to);
     }
   }
 }
