@@ -156,6 +156,8 @@ export class Cluster {
   loses: (from: string, to: string, request: RaftRequest) => boolean = () => false;
   /** After how many ms a message, or a reply, arrives; as often as there are numbers. */
   delays: (from: string, to: string, request: RaftRequest) => readonly number[] = () => [LATENCY];
+  /** After how many ms without an answer a request of a core has failed. */
+  deadlineMs = Number.POSITIVE_INFINITY;
   /** Called after each event. */
   watch: () => void = () => {};
   #lastCall = 0;
@@ -347,12 +349,22 @@ export class Cluster {
 
   #send(from: string, to: string, request: RaftRequest): void {
     this.sent.push({ at: this.now, from, to, request });
+    const sender = this.host(from);
+    let isOpen = true;
     this.ask(from, to, request, (answer) => {
-      const { core } = this.host(from);
-      if (answer instanceof RaftError) core.requestFailed(to, request, answer, this.now);
-      else answer(core, this.now, to);
+      isOpen = false;
+      if (answer instanceof RaftError) sender.core.requestFailed(to, request, answer, this.now);
+      else answer(sender.core, this.now, to);
       this.carryOut(from);
     });
+    if (this.deadlineMs === Number.POSITIVE_INFINITY) return;
+    const at = this.now + this.deadlineMs;
+    const deliver = (): void => {
+      if (!isOpen || this.hosts.get(from) !== sender) return;
+      sender.core.requestFailed(to, request, new RaftError('TIMEOUT', 'no answer'), this.now);
+      this.carryOut(from);
+    };
+    this.#mail.push({ at, from, to, deliver });
   }
 
   /** Sends `request` of `from` to `to`; `answered` gets what comes back, as long as the same process runs there. */
