@@ -19,7 +19,12 @@ export function sameRevision(a: Revision, b: Revision): boolean {
 
 /** About how many characters a batch takes on the wire. */
 export function sizeOf({ ops }: Batch): number {
-  return ops.reduce((size, op) => size + op.key.length + (op.value?.length ?? 0) + OP_OVERHEAD, OP_OVERHEAD);
+  return ops.reduce((size, op) => size + sizeOfOp(op), OP_OVERHEAD);
+}
+
+/** About how many characters an op takes on the wire. */
+export function sizeOfOp({ key, value }: Pick<Op, 'key' | 'value'>): number {
+  return key.length + (value?.length ?? 0) + OP_OVERHEAD;
 }
 
 const OP_OVERHEAD = 64;

@@ -1,7 +1,7 @@
 import { accept } from './acceptance.js';
 import { CatchUp } from './catch-up.js';
 import { type Base, type DataChanges, NO_DATA, type StoredData, type StoredDatum } from './datum.js';
-import { Datums } from './datums.js';
+import { Datums, sizeOfOp } from './datums.js';
 import { RaftError } from './errors.js';
 import { Forwards } from './forwards.js';
 import {
@@ -132,7 +132,9 @@ export class Registry {
   lead(term: number, members: readonly StoredMember[]): void {
     this.#catchUp = null;
     this.#replication.begin();
-    this.#ownSince = this.datums.last.seq + 1;
+    // One who is elected has saved all that it holds; what it saved before a cut, or before a base came, is no more.
+    this.#savedSeq = this.datums.last.seq;
+    this.#ownSince = this.#savedSeq + 1;
     const seed = { key: MEMBERS_KEY, value: encodeMembers(members), timestamp: this.datums.stampFloor + 1 };
     const ops = this.datums.members === null ? [seed] : [];
     this.datums.append({ revision: { term, seq: this.#ownSince }, ops });
@@ -204,10 +206,10 @@ export class Registry {
 
   /** Takes writes in at the leader of `term`; the answers come as outputs, of those that are refused, too. */
   write(writes: readonly Write[], term: number): void {
-    let free = this.#limits.maxTailSize - this.datums.tailSize;
+    let size = this.datums.tailSize;
     const admitted = writes.filter((write) => {
-      const isAdmitted = this.#admit(write, term, free);
-      if (isAdmitted) free -= write.key.length + (write.value?.length ?? 0);
+      const isAdmitted = this.#admit(write, term, size);
+      if (isAdmitted) size += sizeOfOp(write);
       return isAdmitted;
     });
     this.#writes.take(admitted, term);
@@ -281,23 +283,26 @@ export class Registry {
       throw new RaftError('BUSY', `${ip} still catches up`);
   }
 
-  #admit({ id, key, value, forward }: Write, term: number, free: number): boolean {
+  #admit(write: Write, term: number, tailSize: number): boolean {
+    const { id, forward } = write;
     if (forward !== undefined && forward.term === term && !this.#forwards.isFirst(id, forward)) return false;
-    const isMeant = forward === undefined || forward.term === term;
-    const error = isMeant ? this.#objection(key, value, free) : notLeader(term);
+    const error = this.#objection(write, term, tailSize);
     if (error !== null) this.#forwards.answered({ type: 'answer', id, result: error });
     return error === null;
   }
 
-  #objection(key: string, value: string | null, free: number): RaftError | null {
-    const { maxKeyLength, maxValueLength } = this.#limits;
+  #objection({ key, value, forward }: Write, term: number, tailSize: number): RaftError | null {
+    const { maxKeyLength, maxValueLength, maxTailSize } = this.#limits;
+    if (forward !== undefined && forward.term !== term)
+      return new RaftError('NOT_LEADER', `this peer leads term ${term}, not ${forward.term}`, { term });
     if (key.startsWith(RESERVED_PREFIX))
       return new RaftError('BAD_REQUEST', `keys that begin with ${RESERVED_PREFIX} are reserved`);
     if (key.length > maxKeyLength || (value?.length ?? 0) > maxValueLength) {
       const message = `a key has at most ${maxKeyLength} characters, a value as JSON ${maxValueLength}`;
       return new RaftError('TOO_LARGE', message);
     }
-    return free > 0 ? null : new RaftError('BUSY', 'too many writes wait to be committed');
+    if (tailSize <= maxTailSize) return null;
+    return new RaftError('BUSY', 'too many writes wait to be committed');
   }
 
   #fold(seq: number): void {
@@ -351,8 +356,4 @@ export class Registry {
     const changes = this.datums.replace(base);
     if (changes.length > 0) this.#afterSave.push({ type: 'changes', changes });
   }
-}
-
-function notLeader(term: number): RaftError {
-  return new RaftError('NOT_LEADER', 'the write is meant for the leader of another term', { term });
 }

@@ -1,5 +1,5 @@
 import type { Op } from './datum.js';
-import type { Datums } from './datums.js';
+import { type Datums, sizeOfOp } from './datums.js';
 import { RaftError } from './errors.js';
 import type { Revision, WriteReply, WriteRequest } from './messages.js';
 import type { AnswerOutput } from './outputs.js';
@@ -58,7 +58,7 @@ export class Writes {
       const op = this.#judge(write, ops.size > 0, term);
       if (op === null) continue;
       ops.set(op.key, op);
-      size += op.key.length + (op.value?.length ?? 0);
+      size += sizeOfOp(op);
     }
     if (ops.size > 0) this.#append(ops, term);
   }

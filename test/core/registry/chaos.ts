@@ -19,11 +19,17 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-type Operation = { -readonly [Name in keyof RegistryOperation]: RegistryOperation[Name] } & {
-  value?: string;
-  ifTimestamp?: number | undefined;
+/** What a client did; a `RegistryOperation` when it is done. */
+interface Operation {
+  readonly type: RegistryOperation['type'];
+  readonly key: string;
+  readonly client: string;
+  readonly call: number;
+  return: number | null;
+  readonly value?: string;
+  readonly ifTimestamp?: number;
   output?: unknown;
-};
+}
 
 /** A cluster to which everything happens that section 4 allows for; it looks after each event at what must hold. */
 export class Chaos {
@@ -173,8 +179,8 @@ export class Chaos {
     });
   }
 
-  #begin(what: Pick<Operation, 'type' | 'key' | 'value'>, host: Host): Operation {
-    const operation = { ...what, client: host.ip, call: ++this.#moment, return: null } as Operation;
+  #begin(what: Pick<Operation, 'type' | 'key' | 'value' | 'ifTimestamp'>, host: Host): Operation {
+    const operation: Operation = { ...what, client: host.ip, call: ++this.#moment, return: null };
     this.operations.push(operation);
     return operation;
   }
