@@ -770,8 +770,9 @@ export class RaftCore {
     const { heartbeatMs, leaderTimeoutMs } = this.timing;
     this.#heartbeatDue = now + heartbeatMs;
     this.#electionDue = this.#timeouts.after(now + leaderTimeoutMs);
-    if (this.sendBeatOnly) this.#send(this.peers.others, this.#newBeat(now));
-    this.#sendData(!this.sendBeatOnly, now);
+    // A write must arrive, and be shown, all the same: news is told by beats that bring no data else, too.
+    if (!this.sendBeatOnly || this.#registry?.hasNews === true) this.#sendData(true, now);
+    else this.#send(this.peers.others, this.#newBeat(now));
   }
 
   #newBeat(now: number): { readonly type: 'beat' } & Beat {
@@ -802,7 +803,6 @@ export class RaftCore {
   #commit(now: number): void {
     const voters = this.peers.voters.map(({ ip }) => ip);
     if (this.#registry?.commit(voters, this.#self.ip) !== true) return;
-    if (this.sendBeatOnly) this.#sendData(true, now);
     if (this.#isRemoved()) this.#retire(now);
     this.#heartbeatDue = Math.min(this.#heartbeatDue, now + this.timing.heartbeatMs / COMMIT_BEAT_DIVISOR);
   }
@@ -867,13 +867,14 @@ export class RaftCore {
 
   // ---- Registry
 
-  #newRegistry({ registry: limits, data }: RaftCoreOptions): Registry | null {
+  #newRegistry({ registry: limits, data, stored }: RaftCoreOptions): Registry | null {
     if (limits === undefined) return null;
     if (!this.peers.rules.promises)
       throw new RaftError('BAD_OPTION', 'registry must be left out under the rules of Nacos');
     const { requestTimeoutMs: roundTripMs, leaderTimeoutMs } = this.timing;
     const output = (made: Output): void => this.peers.output(made);
-    return new Registry({ stored: data, limits, roundTripMs, leaderTimeoutMs, output });
+    const term = stored?.term ?? 0;
+    return new Registry({ stored: data, term, limits, roundTripMs, leaderTimeoutMs, output });
   }
 
   /** Puts the newest list of members into force, which is the one that was appended last (section 4, members). */

@@ -14,8 +14,9 @@ interface Forward {
 }
 
 /**
- * Writes that came from followers (section 4, writes): a network may deliver one twice, and it must count once. Holds for
- * one leadership; a forward that is meant for another term is refused before.
+ * Writes that came from followers (section 4, writes): a network may deliver one twice, and it must count once. What
+ * became of those of one leadership is remembered until the next begins; of what was meant for an earlier one, nobody can
+ * say any more whether it came before.
  */
 export class Forwards {
   readonly #output: (answer: AnswerOutput) => void;
@@ -23,31 +24,42 @@ export class Forwards {
   readonly #byId = new Map<number, Forward>();
   /** Numbers up to it were forgotten, for each process: a repetition of one is not known for what it is. */
   readonly #forgotten = new Map<number, number>();
+  /** The term that this peer led last, and up to which one it may have led before. */
+  #term: number;
+  #formerTerm: number;
 
-  constructor(output: (answer: AnswerOutput) => void) {
+  /** @param term of the store at the start: this peer may have led it */
+  constructor(term: number, output: (answer: AnswerOutput) => void) {
+    this.#term = this.#formerTerm = term;
     this.#output = output;
   }
 
-  /** Whether this is the first that is heard of this forward; else `id` is answered like the first. */
-  isFirst(id: number, { process, number }: Forwarded): boolean {
-    const name = `${process}/${number}`;
-    const known = this.#known.get(name);
-    if (known !== undefined) {
-      this.#repeat(id, known);
-      return false;
-    }
-    if (number <= (this.#forgotten.get(process) ?? 0)) {
-      const result = new RaftError(
-        'OUTCOME_UNKNOWN',
-        'this write came before, and what became of it is forgotten',
-      );
-      this.#output({ type: 'answer', id, result });
-      return false;
-    }
-    const forward: Forward = { process, number, ids: [id], result: null };
-    this.#known.set(name, forward);
-    this.#byId.set(id, forward);
+  /** A leadership begins. */
+  begin(term: number): void {
+    this.#formerTerm = this.#term;
+    this.#term = term;
+    this.#known.clear();
+    this.#byId.clear();
+    this.#forgotten.clear();
+  }
+
+  /** Whether this forward came before, or may have; then `id` is answered like the first. */
+  isRepeated(id: number, forward: Forwarded): boolean {
+    const known = this.#known.get(nameOf(forward));
+    if (known !== undefined) this.#repeat(id, known);
+    else if (this.#mayHaveCome(forward)) {
+      const message = 'this write may have come before, and what became of it is forgotten';
+      this.#output({ type: 'answer', id, result: new RaftError('OUTCOME_UNKNOWN', message) });
+    } else return false;
     return true;
+  }
+
+  /** Remembers a forward that came for the first time. */
+  note(id: number, forward: Forwarded): void {
+    const { process, number } = forward;
+    const noted: Forward = { process, number, ids: [id], result: null };
+    this.#known.set(nameOf(forward), noted);
+    this.#byId.set(id, noted);
   }
 
   /** Passes an answer on: to all that asked, if it is that of a forward. */
@@ -63,11 +75,8 @@ export class Forwards {
     this.#forgetOldest();
   }
 
-  /** The leadership is over. */
-  clear(): void {
-    this.#known.clear();
-    this.#byId.clear();
-    this.#forgotten.clear();
+  #mayHaveCome({ process, number, term }: Forwarded): boolean {
+    return term <= this.#formerTerm || (term === this.#term && number <= (this.#forgotten.get(process) ?? 0));
   }
 
   #repeat(id: number, { ids, result }: Forward): void {
@@ -82,4 +91,8 @@ export class Forwards {
       this.#forgotten.set(process, Math.max(number, this.#forgotten.get(process) ?? 0));
     }
   }
+}
+
+function nameOf({ process, number }: Forwarded): string {
+  return `${process}/${number}`;
 }

@@ -62,6 +62,8 @@ interface Read {
 /** What the registry is told of the peer that it belongs to. */
 export interface RegistryOptions {
   readonly stored: StoredData | undefined;
+  /** Of the store. */
+  readonly term: number;
   readonly limits: RegistryLimits;
   readonly roundTripMs: number;
   readonly leaderTimeoutMs: number;
@@ -87,18 +89,20 @@ export class Registry {
   #ownSince = Number.POSITIVE_INFINITY;
   /** Up to which seq this peer has saved what it appended. */
   #savedSeq: number;
+  /** Up to where followers were told that it is committed. */
+  #toldSeq = 0;
   /** What must come behind the save of this input. */
   #afterSave: Output[] = [];
   #catchUp: CatchUp | null = null;
   /** What earlier catch-ups fetched. */
   #reusable: ReadonlyMap<string, StoredDatum> = new Map();
 
-  constructor({ stored = NO_DATA, limits, roundTripMs, leaderTimeoutMs, output }: RegistryOptions) {
+  constructor({ stored = NO_DATA, term, limits, roundTripMs, leaderTimeoutMs, output }: RegistryOptions) {
     this.datums = new Datums(stored, limits.maxHistorySize);
     this.#limits = limits;
     this.#output = output;
     this.#savedSeq = this.datums.last.seq;
-    this.#forwards = new Forwards((answer) => this.#afterSave.push(answer));
+    this.#forwards = new Forwards(term, (answer) => this.#afterSave.push(answer));
     this.#writes = new Writes(this.datums, limits.maxMessageSize, (answer) =>
       this.#forwards.answered(answer),
     );
@@ -132,6 +136,7 @@ export class Registry {
   lead(term: number, members: readonly StoredMember[]): void {
     this.#catchUp = null;
     this.#replication.begin();
+    this.#forwards.begin(term);
     // One who is elected has saved all that it holds; what it saved before a cut, or before a base came, is no more.
     this.#savedSeq = this.datums.last.seq;
     this.#ownSince = this.#savedSeq + 1;
@@ -163,15 +168,20 @@ export class Registry {
     this.#writes.lost();
     for (const { id } of this.#reads.splice(0))
       this.#afterSave.push({ type: 'answer', id, result: noLeader() });
-    this.#forwards.clear();
   }
 
   /** What to send to whom at `now`; see `Replication.messages`. */
   messages(followers: readonly string[], isBeat: boolean, now: number): readonly Addressed[] {
-    if (isBeat) this.#pinned.release(now);
-    const isCommitted = this.datums.last.seq === this.datums.base.seq;
-    if (this.sendBeatOnly && !isBeat && isCommitted) return [];
+    if (isBeat) {
+      this.#pinned.release(now);
+      this.#toldSeq = this.datums.base.seq;
+    }
     return this.#replication.messages(followers, isBeat, now);
+  }
+
+  /** Whether followers were not told of all that is written, and that it is committed. */
+  get hasNews(): boolean {
+    return this.datums.last.seq > this.#toldSeq;
   }
 
   /** Takes the answer of `ip` to a message of this term. */
@@ -218,7 +228,10 @@ export class Registry {
 
   /** Refuses writes: this peer does not lead. */
   refuse(writes: readonly Write[]): void {
-    for (const { id } of writes) this.#afterSave.push({ type: 'answer', id, result: noLeader() });
+    for (const { id, forward } of writes) {
+      if (forward !== undefined && this.#forwards.isRepeated(id, forward)) continue;
+      this.#afterSave.push({ type: 'answer', id, result: noLeader() });
+    }
   }
 
   /** A linearizable read: answered once this leadership is current and `leads` says yes. */
@@ -285,7 +298,10 @@ export class Registry {
 
   #admit(write: Write, term: number, tailSize: number): boolean {
     const { id, forward } = write;
-    if (forward !== undefined && forward.term === term && !this.#forwards.isFirst(id, forward)) return false;
+    if (forward !== undefined) {
+      if (this.#forwards.isRepeated(id, forward)) return false;
+      this.#forwards.note(id, forward);
+    }
     const error = this.#objection(write, term, tailSize);
     if (error !== null) this.#forwards.answered({ type: 'answer', id, result: error });
     return error === null;
