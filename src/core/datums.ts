@@ -28,8 +28,9 @@ export function sizeOfOp({ key, value }: Pick<Op, 'key' | 'value'>): number {
 }
 
 const OP_OVERHEAD = 64;
-/** How many times its bound history may reach while somebody catches up. */
-const PINNED_FACTOR = 4;
+
+/** How many times its bound the history may be long for the sake of those who catch up. */
+const KEPT_TIMES = 4;
 
 /**
  * What one peer holds (section 4): the base, the tail behind it, and, before the end of the base, the history: the newest
@@ -194,12 +195,12 @@ export class Datums {
     return changes;
   }
 
-  /** Forgets the oldest history beyond its bound; nothing behind `keepSince`, unless that is far beyond it. */
+  /** Forgets the oldest history beyond its bound; what is behind `keepSince` only when there is far more of it. */
   trim(keepSince: number): void {
     if (this.#historySize <= this.#maxHistorySize) return;
     let count = 0;
-    const isFarBeyond = this.#historySize > PINNED_FACTOR * this.#maxHistorySize;
-    const upTo = (isFarBeyond ? this.#base.seq : Math.min(this.#base.seq, keepSince)) - this.#since.seq;
+    const mayKeep = this.#historySize <= KEPT_TIMES * this.#maxHistorySize;
+    const upTo = (mayKeep ? Math.min(this.#base.seq, keepSince) : this.#base.seq) - this.#since.seq;
     // Down to half, so that it costs little for each batch.
     while (count < upTo && this.#historySize > this.#maxHistorySize / 2) {
       this.#historySize -= sizeOf(this.#batches[count] as Batch);
