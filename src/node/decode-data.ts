@@ -1,5 +1,5 @@
 import type { Batch, Op, StoredDatum } from '../core/datum.js';
-import type { MemberChange } from '../core/members.js';
+import { type MemberChange, RESERVED_PREFIX } from '../core/members.js';
 import type {
   BeatData,
   BeatDataReply,
@@ -131,10 +131,17 @@ export function readWrite(fields: Fields): WriteRequest {
     process: fields.integer('process'),
     number: fields.integer('number'),
     term: fields.integer('term'),
-    key: fields.text('key', MAX_KEY_LENGTH),
+    key: readOwnKey(fields),
     value: fields.has('value') ? readJson(fields) : null,
     ...(fields.has('ifTimestamp') ? { ifTimestamp: fields.integer('ifTimestamp') } : {}),
   };
+}
+
+/** A key that callers may write. */
+function readOwnKey(fields: Fields): string {
+  const key = fields.text('key', MAX_KEY_LENGTH);
+  if (key !== '' && !key.startsWith(RESERVED_PREFIX)) return key;
+  throw fields.wrong('key', `a text that is not empty and does not begin with ${RESERVED_PREFIX}`, key);
 }
 
 /** A change of the members. */

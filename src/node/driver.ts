@@ -122,7 +122,7 @@ export class Driver {
     return this.#call<WriteReply>(true, (id) => {
       this.#writes.push({ ...write, id });
       if (this.#writes.length > 1) return;
-      this.#post((core, now) => core.write(this.#writes.splice(0), now)).catch((error: RaftError) =>
+      this.#post((core, now) => this.#handInWrites(core, now)).catch((error: RaftError) =>
         this.#refuse(error),
       );
     });
@@ -219,6 +219,11 @@ export class Driver {
     this.#callers.delete(id);
     if (result instanceof RaftError) caller?.reject(result);
     else caller?.resolve(result as never);
+  }
+
+  #handInWrites(core: RaftCore, now: number): void {
+    core.write(this.#writes, now);
+    this.#writes = [];
   }
 
   /** The core took none of the writes that wait. */

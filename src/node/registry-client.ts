@@ -128,12 +128,14 @@ export class RegistryClient {
 
   /** Sent once: one that may have arrived is never sent again. */
   async #forwardWrite(to: string, request: RaftRequest): Promise<WriteReply> {
+    const reply = await this.#driver.ask(to, request, this.#deadlineMs).catch((cause: RaftError) => {
+      // What the leader refuses comes as a reply; of the failures on the way, this one alone says that nothing left.
+      throw cause.code === 'TOO_LARGE' ? cause : openOutcome(to, cause);
+    });
     try {
-      return decodeWriteReply(await this.#driver.ask(to, request, this.#deadlineMs));
+      return decodeWriteReply(reply);
     } catch (cause) {
-      if (cause instanceof RaftError && DEFINITE.has(cause.code)) throw cause;
-      const message = `${to} did not tell what became of the write, which may be committed: ${textOf(cause)}`;
-      throw new RaftError('OUTCOME_UNKNOWN', message, { ip: to, cause });
+      throw cause instanceof RaftError && DEFINITE.has(cause.code) ? cause : openOutcome(to, cause);
     }
   }
 
@@ -170,6 +172,11 @@ export class RegistryClient {
     const message = `a value as JSON has at most ${this.#limits.maxValueLength} characters, not ${text.length}`;
     throw new RaftError('TOO_LARGE', message);
   }
+}
+
+function openOutcome(to: string, cause: unknown): RaftError {
+  const message = `${to} did not tell what became of the write, which may be committed: ${textOf(cause)}`;
+  return new RaftError('OUTCOME_UNKNOWN', message, { ip: to, cause });
 }
 
 function stringify(value: unknown): string {

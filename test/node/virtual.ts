@@ -13,6 +13,9 @@ import {
   type Transport,
 } from 'raftbeat';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import type { DataChanges } from '../../src/core/datum.js';
+import { copyChanges, KeptData } from '../../src/stores/kept-data.js';
+import type { Stored } from '../../src/stores/store.js';
 
 /** L, and what follows from it: whole numbers, so that a test can say when something happens. */
 export const L = 1_000;
@@ -449,6 +452,8 @@ export class TestStore implements RaftStore {
   isOpen = false;
   /** Every state that was to be saved, whether it was or not. */
   readonly asked: StoredState[] = [];
+  /** What it holds of the registry. */
+  kept: KeptData | null = null;
   #hanging: { readonly done: () => void; readonly failed: (cause: unknown) => void }[] = [];
 
   constructor(state: StoredState | null = IN_USE, durable = false) {
@@ -456,28 +461,41 @@ export class TestStore implements RaftStore {
     this.durable = durable;
   }
 
-  async open(): Promise<StoredState | null> {
+  async open(): Promise<Stored | null> {
     this.opens++;
     if (this.openFault !== null) return failing(this.openFault);
     await this.openGate;
     this.isOpen = true;
-    return this.state;
+    if (this.state === null || this.kept === null) return this.state;
+    return { ...this.state, data: this.kept.copy() };
   }
 
-  save(state: StoredState): Promise<void> {
+  save(state: StoredState, data?: DataChanges): Promise<void> {
     this.asked.push(state);
     if (this.saveFault !== null) return failing(this.saveFault);
     if (!this.hangs) {
-      this.state = state;
+      this.#keep(state, data);
       return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
       const done = (): void => {
-        this.state = state;
+        this.#keep(state, data);
         resolve();
       };
       this.#hanging.push({ done, failed: reject });
     });
+  }
+
+  fold(seq: number): void {
+    this.kept?.fold(seq);
+  }
+
+  #keep(state: StoredState, data: DataChanges | undefined): void {
+    this.state = state;
+    if (data === undefined) return;
+    const kept = this.kept ?? new KeptData();
+    kept.check(data);
+    this.kept = kept.change(copyChanges(data));
   }
 
   async close(): Promise<void> {
