@@ -3,7 +3,7 @@ import { type Datums, sameRevision } from './datums.js';
 import { RaftError } from './errors.js';
 import type { DatumsReply, KeysReply, ListedKey, Revision } from './messages.js';
 
-/** How many keys stand on one page of the list. */
+/** The most keys on one page of the list. */
 export const KEYS_PAGE = 1_000;
 
 /**
@@ -18,7 +18,7 @@ export class PinnedBase {
   #askedAt = Number.NEGATIVE_INFINITY;
 
   /**
-   * @param maxReplySize how many characters of values go into one reply
+   * @param maxReplySize how many characters of keys or values go into one reply
    * @param idleMs after how many ms without a question the copy is let go of
    */
   constructor(datums: Datums, maxReplySize: number, idleMs: number) {
@@ -49,7 +49,13 @@ export class PinnedBase {
    */
   keys(at: Revision | undefined, from: number, now: number): KeysReply {
     const { base, listed } = at === undefined ? this.#pin(now) : this.#find(at, now);
-    const keys = listed.slice(from, from + KEYS_PAGE).map(({ key, revision }) => ({ key, revision }));
+    const keys: ListedKey[] = [];
+    let size = 0;
+    for (const { key, revision } of listed.slice(from, from + KEYS_PAGE)) {
+      size += key.length;
+      if (size > this.#maxReplySize && keys.length > 0) break;
+      keys.push({ key, revision });
+    }
     return { at: base.revision, stampFloor: base.stampFloor, keys, total: listed.length };
   }
 

@@ -167,6 +167,14 @@ describe('catching up 2: the pinned base', () => {
     expect(new Set(pages.flatMap(({ keys: listed }) => listed.map(({ key }) => key))).size).toBe(2_500);
   });
 
+  test('is told in pages that are no longer than a message', () => {
+    const bench = new Bench({ registry: { ...LIMITS, maxMessageSize: 3_500 } });
+    bench.lead();
+    bench.write(...[1, 2, 3, 4, 5].map((number) => ({ key: `${number}`.repeat(1_000), value: '1' })));
+    bench.ack(B, bench.last);
+    expect([0, 3].map((from) => keys(bench, undefined, from).keys.length)).toEqual([3, 2]);
+  });
+
   test('gives as many values as fit into one reply, and one at least', () => {
     const bench = leader(4, { ...LIMITS, maxMessageSize: 10 });
     const { at, keys: listed } = keys(bench);
