@@ -180,7 +180,7 @@ export class Driver {
     return target;
   }
 
-  /** Takes no more input, and ends what is open. Of events that wait for a save, only a loss is told. */
+  /** Takes no more input, and ends what is open. Of events that wait, a loss is told, and what the store has committed. */
   stop(): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
@@ -190,7 +190,8 @@ export class Driver {
     for (const [id, { isWrite }] of this.#callers)
       this.#answered(id, isWrite ? outcomeUnknown() : notRunning());
     this.#requests.abortAll(notRunning());
-    for (const { name, emit } of this.#events.splice(0)) if (name === 'leaderLost') emit();
+    for (const { name, emit } of this.#events.splice(0))
+      if (name === 'leaderLost' || name === 'changes') emit();
   }
 
   /** Answers to own requests are taken in any number: there are no more of them than requests under way. */

@@ -209,6 +209,26 @@ describe('across restarts, a listener', () => {
     expect(heard).toEqual(['k=1@1', 'k=2@2']);
   });
 
+  test('misses nothing that the store has kept, at whichever step of a message its node is stopped', async () => {
+    for (let steps = 0; steps < 25; steps++) {
+      const lab = new Lab([A, B, C], { registry: true });
+      const { node, transport } = lab.peer(A);
+      const heard = listen(node);
+      await done(lab, node.start());
+      const peer = { ip: B, state: 'LEADER', term: 1, voteFor: B, leaderDueMs: 0, heartbeatDueMs: 0 };
+      const batch = { revision: { term: 1, seq: 1 }, ops: [{ key: 'k', value: '1', timestamp: 1 }] };
+      const data = { prev: { term: 0, seq: 0 }, batches: [batch], committed: batch.revision };
+      void transport.receive?.({ type: 'beat', peer, datums: [], data }, B);
+      for (let step = 0; step < steps; step++) await null;
+      await done(lab, node.stop());
+      await done(lab, node.start());
+      void transport.receive?.({ type: 'beat', peer, datums: [], data }, B);
+      await lab.advance(1);
+      expect([steps, ...heard]).toEqual([steps, 'k=1@1']);
+      await done(lab, node.stop());
+    }
+  });
+
   test('is told the differences when its node has caught up by the key list', async () => {
     const { lab, leader, followers } = await cluster({ registry: { maxHistorySize: 500 } });
     const [follower] = followers;
