@@ -1,6 +1,7 @@
 import type { StoredDatum } from '../core/datum.js';
 import { type DatumChange, type Datums, differences } from '../core/datums.js';
 import { RaftError, textOf } from '../core/errors.js';
+import { RESERVED_PREFIX } from '../core/members.js';
 import type { Revision } from '../core/messages.js';
 
 /** A committed datum of the registry. */
@@ -32,9 +33,11 @@ export function toDatum({ key, value, timestamp, revision }: StoredDatum): Datum
   return { key, value: JSON.parse(value), timestamp, revision };
 }
 
-/** Whether `key` is meant. */
+/** Whether `key` is meant; the library's own keys are only by a pattern of their own. */
 export function matches(pattern: KeyPattern, key: string): boolean {
-  return typeof pattern === 'string' ? key === pattern : key.startsWith(pattern.prefix);
+  if (typeof pattern === 'string') return key === pattern;
+  const isHidden = key.startsWith(RESERVED_PREFIX) && !pattern.prefix.startsWith(RESERVED_PREFIX);
+  return key.startsWith(pattern.prefix) && !isHidden;
 }
 
 /** Who listens to which keys: each is told what is there, and then each change once and in order. */

@@ -9,7 +9,7 @@ import { RaftPeerSet } from '../core/peer-set.js';
 import { RaftController } from './controller.js';
 import { Driver } from './driver.js';
 import { Leadership, Waiters } from './leadership.js';
-import { type Datum, type DatumListener, type KeyPattern, Listeners, toDatum } from './listeners.js';
+import { type Datum, type DatumListener, type KeyPattern, Listeners, matches, toDatum } from './listeners.js';
 import { type RaftNodeOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { type AddPeerOptions, type Published, RegistryClient, type WriteOptions } from './registry-client.js';
 
@@ -204,7 +204,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
 
   /** The keys that this peer knows of, in order; those that begin with `prefix`, if it is given. */
   keys(prefix = ''): readonly string[] {
-    return [...(this.#datums?.all().keys() ?? [])].filter((key) => key.startsWith(prefix)).sort();
+    return [...(this.#datums?.all().keys() ?? [])].filter((key) => matches({ prefix }, key)).sort();
   }
 
   /**

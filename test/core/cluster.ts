@@ -11,6 +11,8 @@ import {
 } from 'raftbeat';
 import { NO_DATA, type StoredData } from '../../src/core/datum.js';
 import type { DatumChange } from '../../src/core/datums.js';
+import { encodeMembers, MEMBERS_KEY } from '../../src/core/members.js';
+import { NO_REVISION } from '../../src/core/messages.js';
 import type { AnswerOutput, SaveOutput } from '../../src/core/outputs.js';
 import type { Write } from '../../src/core/writes.js';
 import { copyChanges, KeptData } from '../../src/stores/kept-data.js';
@@ -86,7 +88,7 @@ export class Host {
     const { data, ...disk } = stored ?? {};
     this.ip = ip;
     this.disk = stored === null ? null : (disk as StoredState);
-    this.kept = rest.registry === undefined ? null : keep(data);
+    this.kept = rest.registry === undefined ? null : keep(knowing(peers.members, data));
     this.core = new RaftCore({
       random: () => 0,
       timing: TIMING,
@@ -124,7 +126,13 @@ export class Host {
   }
 }
 
-function keep({ base, tail }: StoredData = NO_DATA): KeptData {
+/** The data of a cluster that has begun: it holds its members. */
+function knowing(members: readonly Required<Member>[], { base, tail }: StoredData = NO_DATA): StoredData {
+  const list = { key: MEMBERS_KEY, value: encodeMembers(members), timestamp: 1, revision: NO_REVISION };
+  return { base: { ...base, datums: new Map([[MEMBERS_KEY, list], ...base.datums]) }, tail };
+}
+
+function keep({ base, tail }: StoredData): KeptData {
   return new KeptData({ ...base, datums: new Map(base.datums) }).change({ append: [...tail] });
 }
 

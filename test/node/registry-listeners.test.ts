@@ -1,5 +1,6 @@
 import type { RaftNode } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
+import { NO_REVISION } from '../../src/core/messages.js';
 import { A, B, C, forbidUnhandledRejections, H, L, Lab, type LabOptions, LOSE, settle } from './virtual.js';
 
 forbidUnhandledRejections();
@@ -217,7 +218,12 @@ describe('across restarts, a listener', () => {
       await done(lab, node.start());
       const peer = { ip: B, state: 'LEADER', term: 1, voteFor: B, leaderDueMs: 0, heartbeatDueMs: 0 };
       const batch = { revision: { term: 1, seq: 1 }, ops: [{ key: 'k', value: '1', timestamp: 1 }] };
-      const data = { prev: { term: 0, seq: 0 }, batches: [batch], committed: batch.revision };
+      const data = {
+        prev: { term: 0, seq: 0 },
+        batches: [batch],
+        committed: batch.revision,
+        membersRevision: NO_REVISION,
+      };
       void transport.receive?.({ type: 'beat', peer, datums: [], data }, B);
       for (let step = 0; step < steps; step++) await null;
       await done(lab, node.stop());

@@ -137,7 +137,12 @@ describe('acceptance 6: the save, then folding, then the answer', () => {
     bench.cluster.loses = () => false;
     const answers: unknown[] = [];
     bench.cluster.start(B, disk(1), { registry: undefined });
-    const data = { prev: rev('0/0'), batches: [batch('1/1')], committed: rev('0/0') };
+    const data = {
+      prev: rev('0/0'),
+      batches: [batch('1/1')],
+      committed: rev('0/0'),
+      membersRevision: rev('0/0'),
+    };
     const beat = {
       type: 'beat' as const,
       peer: peer(B, { state: 'LEADER', term: 1, voteFor: B }),

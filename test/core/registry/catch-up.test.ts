@@ -1,5 +1,6 @@
 import { RaftError, type RaftRequest } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
+import { MEMBERS_KEY } from '../../../src/core/members.js';
 import type { KeysReply, ListedKey } from '../../../src/core/messages.js';
 import { refusal } from '../cases/support.js';
 import { A, B, C, Cluster, H, L } from '../cluster.js';
@@ -117,6 +118,7 @@ describe('catching up 1: when', () => {
       prev: rev('0/0'),
       batches: [],
       committed: rev('2/41'),
+      membersRevision: rev('0/0'),
       catchUp: rev('2/41'),
     });
   });
@@ -148,23 +150,27 @@ describe('catching up 2: the pinned base', () => {
     const at = show(before.at);
     expect([keys(bench, at), keys(bench)]).toEqual([before, before]);
     const { datums } = bench.host.core.listDatums(before.at, before.keys, bench.cluster.now);
-    expect(datums.map(({ key, value }) => `${key} ${value}`)).toEqual(['k0 "v0"', 'k1 "v1"', 'k2 "v2"']);
-    expect(before.keys.map(({ revision }) => show(revision))).toEqual(['2/2', '2/2', '2/2']);
+    expect(datums.slice(1).map(({ key, value }) => `${key} ${value}`)).toEqual([
+      'k0 "v0"',
+      'k1 "v1"',
+      'k2 "v2"',
+    ]);
+    expect(before.keys.map(({ revision }) => show(revision))).toEqual(['0/0', '2/2', '2/2', '2/2']);
   });
 
   test('tells its stampFloor', () => {
     const bench = leader(1);
     bench.write({ key: 'k0', value: null });
     bench.ack(B, bench.last);
-    expect(keys(bench)).toMatchObject({ stampFloor: 1, keys: [], total: 0 });
+    expect(keys(bench)).toMatchObject({ stampFloor: 1, keys: [{ key: MEMBERS_KEY }], total: 1 });
   });
 
   test('is told in pages', () => {
     const bench = leader(2_500);
     const at = show(keys(bench).at);
     const pages = [0, 1_000, 2_000].map((from) => keys(bench, at, from));
-    expect(pages.map(({ keys: listed }) => listed.length)).toEqual([1_000, 1_000, 500]);
-    expect(new Set(pages.flatMap(({ keys: listed }) => listed.map(({ key }) => key))).size).toBe(2_500);
+    expect(pages.map(({ keys: listed }) => listed.length)).toEqual([1_000, 1_000, 501]);
+    expect(new Set(pages.flatMap(({ keys: listed }) => listed.map(({ key }) => key))).size).toBe(2_501);
   });
 
   test('is told in pages that are no longer than a message', () => {
@@ -172,7 +178,7 @@ describe('catching up 2: the pinned base', () => {
     bench.lead();
     bench.write(...[1, 2, 3, 4, 5].map((number) => ({ key: `${number}`.repeat(1_000), value: '1' })));
     bench.ack(B, bench.last);
-    expect([0, 3].map((from) => keys(bench, undefined, from).keys.length)).toEqual([3, 2]);
+    expect([1, 4].map((from) => keys(bench, undefined, from).keys.length)).toEqual([3, 2]);
   });
 
   test('gives as many values as fit into one reply, and one at least', () => {
@@ -369,6 +375,7 @@ describe('catching up 4: the swap', () => {
     expect([bench.base, bench.last, bench.tail, bench.kept]).toEqual(['2/9', '2/9', '', '']);
     expect(contents(bench.host)).toEqual({ old: 'a@1', new: 'n@7' });
     expect(bench.host.changes.map(({ key, datum: now }) => `${key} ${now?.value}`)).toEqual([
+      `${MEMBERS_KEY} undefined`,
       'gone undefined',
       'new "n"',
     ]);

@@ -163,7 +163,12 @@ describe('five peers', () => {
       () => cluster.host(A).self.state === 'LEADER' || cluster.host(B).self.state === 'LEADER',
     );
     const first = [A, B].find((ip) => cluster.host(ip).self.state === 'LEADER') as string;
-    const old = { prev: rev('1/1'), batches: [batch('2/2')], committed: rev('0/0') };
+    const old = {
+      prev: rev('1/1'),
+      batches: [batch('2/2')],
+      committed: rev('0/0'),
+      membersRevision: rev('0/0'),
+    };
     const { self } = cluster.host(first);
     for (const ip of [A, B, C]) {
       if (ip === first) continue;

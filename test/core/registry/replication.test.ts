@@ -28,7 +28,12 @@ describe('a beat', () => {
     bench.ack(C, '2/6');
     bench.forget();
     bench.cluster.run(H);
-    expect(bench.sentTo(B)).toEqual({ prev: rev('2/6'), batches: [], committed: rev('2/6') });
+    expect(bench.sentTo(B)).toEqual({
+      prev: rev('2/6'),
+      batches: [],
+      committed: rev('2/6'),
+      membersRevision: rev('0/0'),
+    });
   });
 });
 

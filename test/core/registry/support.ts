@@ -1,6 +1,7 @@
 import { type BeatReply, type PeerSnapshot, RaftError, type RaftRequest, type Revision } from 'raftbeat';
 import { type Batch, NO_DATA, type Op, type StoredData } from '../../../src/core/datum.js';
 import type { Datums } from '../../../src/core/datums.js';
+import { MEMBERS_KEY } from '../../../src/core/members.js';
 import type {
   BeatData,
   BeatDataReply,
@@ -67,10 +68,9 @@ export function datumsOf({ ip, core }: Host): Datums {
 /** What is committed here: `{ key: 'value@timestamp' }`. */
 export function contents(host: Host): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    [...datumsOf(host).all().values()].map(({ key, value, timestamp }) => [
-      key,
-      `${JSON.parse(value)}@${timestamp}`,
-    ]),
+    [...datumsOf(host).all().values()]
+      .filter(({ key }) => key !== MEMBERS_KEY)
+      .map(({ key, value, timestamp }) => [key, `${JSON.parse(value)}@${timestamp}`]),
   );
 }
 
@@ -160,6 +160,7 @@ export class Bench {
       prev: rev(prev),
       batches: typeof batches === 'string' ? empties(batches) : batches,
       committed: rev(committed),
+      membersRevision: rev('0/0'),
       ...(catchUp === undefined ? {} : { catchUp: rev(catchUp) }),
     };
     const reply = this.give(() =>
