@@ -266,7 +266,10 @@ export class Cluster {
   /** Lets `ms` go by. */
   run(ms: number): void {
     const end = this.now + ms;
+    let turns = 0;
     for (let next = this.#next(end); next !== null; next = this.#next(end)) {
+      turns = next.at > this.now ? 0 : turns + 1;
+      if (turns > 1_000) throw new Error(`something goes round in circles at ${this.now} ms`);
       this.now = Math.max(this.now, next.at);
       next.deliver();
       this.watch();
