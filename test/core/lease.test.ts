@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { A, B, C, D, E, H, type Host, IN_USE, L, LEASE, peer } from './cluster.js';
+import { mayGrant } from '../../src/core/lease.js';
+import { A, B, C, D, E, H, type Host, IN_USE, L, LEASE, peer, STAGGER } from './cluster.js';
 import { ack, candidate, leaderOf, requests, winner } from './support.js';
 
 describe('lease', () => {
@@ -135,6 +136,38 @@ describe('lease', () => {
     expect(host.core.nextDeadline()).toBe(2 * L + LEASE);
   });
 
+  test('… and earlier by what the wall clock gained', () => {
+    const host = winner(2 * L);
+    host.core.receivedBeatReply(B, ack(2 * L), 2 * L);
+    host.core.wallClockGained(LEASE - H / 2);
+    expect(host.core.nextDeadline()).toBeCloseTo(2 * L + H / 2, 9);
+  });
+
+  test('an acknowledgement that comes when the lease that it gives is over makes no leader', () => {
+    const late = winner(2 * L);
+    late.core.receivedBeatReply(B, ack(2 * L), 2 * L + LEASE);
+    expect(late.events).toEqual(['leaderElectFinished 6']);
+    const timely = winner(2 * L);
+    timely.core.receivedBeatReply(B, ack(2 * L), 2 * L + LEASE - 0.01);
+    expect(timely.events).toEqual(['leaderElectFinished 6', 'makeLeader a:1 6']);
+  });
+
+  test('a leader that was heard may campaign again when its lease has ended; one that never was waits 2L', () => {
+    const heard = winner(2 * L);
+    heard.core.receivedBeatReply(B, ack(2 * L), 2 * L);
+    heard.core.tick(3 * L);
+    heard.core.takeOutputs();
+    heard.core.tick(3 * L + 2 * STAGGER);
+    expect(requests(heard)).toMatchObject([{ type: 'vote', preVote: true }]);
+    const unheard = winner(2 * L);
+    unheard.core.tick(3 * L);
+    unheard.core.takeOutputs();
+    for (let now = 3 * L; now < 5 * L; now += STAGGER) unheard.core.tick(now);
+    expect(requests(unheard)).toEqual([]);
+    for (let now = 5 * L; now <= 5 * L + 3 * STAGGER; now += STAGGER) unheard.core.tick(now);
+    expect(requests(unheard)).toMatchObject([{ type: 'vote', preVote: true }]);
+  });
+
   test('what the wall clock gained counts for the lease', () => {
     const host = winner(2 * L);
     host.core.receivedBeatReply(B, ack(2 * L), 2 * L);
@@ -180,5 +213,25 @@ describe('lease', () => {
     host.core.receivedVoteReply(C, { ...peer(C, { term: 6, voteFor: A }), granted: true }, 3 * L);
     host.core.saved({ ...IN_USE, term: 6, voteFor: A }, 3 * L);
     expect(host.self.state).toBe('FOLLOWER');
+  });
+});
+
+describe('the one check before every grant', () => {
+  const promise = { holder: B, until: 10 };
+  const asks = (ip: string, transfer = false) => ({ ip, transfer });
+
+  test('a promise holds until its end, and not at it', () => {
+    expect(mayGrant(asks(C), promise, 0, 9.99)).toBe(false);
+    expect(mayGrant(asks(C), promise, 0, 10)).toBe(true);
+  });
+
+  test('its holder and who was ordered by a leader need not wait for that', () => {
+    expect(mayGrant(asks(B), promise, 0, 9)).toBe(true);
+    expect(mayGrant(asks(C, true), promise, 0, 9)).toBe(true);
+  });
+
+  test('nobody is granted anything while the own lease lasts', () => {
+    for (const request of [asks(B), asks(C, true)]) expect(mayGrant(request, promise, 0.01, 11)).toBe(false);
+    expect(mayGrant(asks(C), promise, -1, 11)).toBe(true);
   });
 });

@@ -163,7 +163,7 @@ describe('raft_paper_test.go', () => {
   });
 
   test('P14 no two followers of one leader come up within the same stagger', () => {
-    for (let term = 1; term <= 1000; term++) {
+    for (let term = 1; term <= 100; term++) {
       const ranks = [A, B, D, E].map((local) => rankOf(local, term, C, ABCDE));
       expect(ranks.toSorted()).toEqual([0, 1, 2, 3]);
     }
@@ -177,14 +177,14 @@ describe('raft_paper_test.go', () => {
 
   test('P15 candidates that lost together seldom try again in the same ms', () => {
     const random = chance(15);
-    const clashes = Array.from({ length: 1000 }, () => {
+    const clashes = Array.from({ length: 100 }, () => {
       const dues = ABCDE.map((local) => {
         const one = candidate(1, { members: ABCDE, local, random });
         return Math.floor(one.dueIn);
       });
       return new Set(dues).size < 5;
     });
-    expect(clashes.filter((clash) => clash).length).toBeLessThanOrEqual(300);
+    expect(clashes.filter((clash) => clash).length).toBeLessThanOrEqual(30);
   });
 });
 
