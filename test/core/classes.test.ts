@@ -1,0 +1,125 @@
+import { type Output, RaftCore, RaftPeerSet } from 'raftbeat';
+import { describe, expect, test } from 'vitest';
+import { A, B, C, L, peer } from './cluster.js';
+import { candidate, leaderOf } from './support.js';
+
+describe('the pure classes on their own', () => {
+  test('a peer set makes a leader, tells so, and asks the former one', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    const told: string[] = [];
+    peers.on('makeLeader', ({ leader }) => told.push(leader.ip));
+    expect(peers.makeLeader(leaderOf(B, 1))).toBe(peers.get(B));
+    peers.makeLeader(leaderOf(B, 1));
+    peers.makeLeader(leaderOf(C, 2));
+    expect(told).toEqual([B, C]);
+    expect(peers.isLeader(C)).toBe(true);
+    expect(peers.takeOutputs()).toEqual([{ type: 'fetchPeer', from: B }]);
+    expect(peers.takeOutputs()).toEqual([]);
+  });
+
+  test('a core accepts a beat with nothing but a peer and datums, and tells what is to be done', () => {
+    const core = new RaftCore({
+      peers: new RaftPeerSet({ local: A, members: [A, B, C] }),
+      random: Math.random,
+    });
+    const reply = core.receivedBeat({ peer: leaderOf(B, 3), datums: [] }, 12_345);
+    expect(reply).toMatchObject({ ip: A, state: 'FOLLOWER', term: 3, voteFor: B, requestTerm: 3 });
+    const outputs: readonly Output[] = core.takeOutputs();
+    expect(outputs).toEqual([{ type: 'save', state: { term: 3, voteFor: B, promisedMs: 500 } }]);
+  });
+
+  test('changePeers keeps the known, adds fresh ones, drops the rest, and with them a leader that left', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    const lost: string[] = [];
+    peers.on('leaderLost', ({ leader }) => lost.push(leader.ip));
+    peers.makeLeader(leaderOf(B, 7));
+    const known = peers.get(B);
+    peers.changePeers([A, B, 'd:1']);
+    expect(peers.ips).toEqual([A, B, 'd:1']);
+    expect(peers.get(B)).toBe(known);
+    expect(peers.get('d:1')).toMatchObject({ term: 0, state: 'FOLLOWER' });
+    expect(peers.contains(C)).toBe(false);
+    peers.changePeers([A, C]);
+    expect(peers.leader).toBeNull();
+    expect(lost).toEqual([B]);
+    expect(peers.majorityCount()).toBe(2);
+  });
+
+  test.each([
+    ['no array', 'a:1' as unknown as string[]],
+    ['twice the same', [A, A]],
+    ['an empty ip', [A, '']],
+    ['an ip with a blank', [A, 'b 1']],
+    ['an ip that is too long', [A, 'b'.repeat(301)]],
+    ['no ip', [A, {} as { ip: string }]],
+    ['null', [A, null as unknown as string]],
+    ['a negative priority', [{ ip: A, priority: -1 }]],
+    ['a broken priority', [{ ip: A, priority: 1.5 }]],
+    ['a priority above 1000', [{ ip: A, priority: 1001 }]],
+    ['an observer that is no boolean', [{ ip: A, observer: 1 as unknown as boolean }]],
+  ])('members with %s are refused, and the set stays as it was', (_name, members) => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B] });
+    expect(() => peers.changePeers(members)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }));
+    expect(peers.ips).toEqual([A, B]);
+  });
+
+  test('a peer that is not among its own members takes part in nothing', () => {
+    const peers = new RaftPeerSet({ local: A, members: [B, C] });
+    expect(() => peers.local()).toThrow(`unable to find local peer: ${A}`);
+    const core = new RaftCore({ peers, random: Math.random });
+    core.tick(0);
+    core.tick(100 * L);
+    expect(core.takeOutputs()).toEqual([]);
+    expect(() => core.receivedVote({ peer: candidate(B, 1) }, 0)).toThrow(
+      expect.objectContaining({ code: 'UNKNOWN_PEER' }),
+    );
+    expect(core.getPeer(0)).toMatchObject({ ip: A, term: 0, state: 'FOLLOWER' });
+  });
+
+  test('events come when the state is whole, each listener is called, and what it causes comes afterwards', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    const told: string[] = [];
+    peers.on('makeLeader', ({ leader }) => {
+      told.push(`first ${leader.ip} ${peers.get(leader.ip)?.state}`);
+      if (leader.ip === B) peers.makeLeader(leaderOf(C, 2));
+      throw new Error('broken');
+    });
+    peers.on('makeLeader', ({ leader }) => told.push(`second ${leader.ip}`));
+    peers.on('leaderLost', ({ leader }) => told.push(`lost ${leader.ip}`));
+    peers.on('error', ({ code }) => told.push(code));
+    peers.makeLeader(leaderOf(B, 1));
+    expect(told).toEqual([
+      'first b:1 LEADER',
+      'LISTENER_FAILED',
+      'second b:1',
+      'lost b:1',
+      'first c:1 LEADER',
+      'LISTENER_FAILED',
+      'second c:1',
+    ]);
+  });
+
+  test('a peer equals another of the same ip', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B] });
+    expect(peers.local().equals(peer(A, { term: 9 }))).toBe(true);
+    expect(peers.local().equals(peer(B))).toBe(false);
+  });
+
+  test.each([
+    ['a wrong time', { leaderTimeoutMs: 9 }],
+    ['not a number', { heartbeatMs: Number.NaN }],
+    ['beats too far apart for the lease', { leaderTimeoutMs: 1_000, heartbeatMs: 403 }],
+    ['a round trip above a tenth of L', { leaderTimeoutMs: 1_000, requestTimeoutMs: 101 }],
+    ['a drift that leaves no lease', { clockDrift: 0.5 }],
+    ['a negative wait', { randomMs: -1 }],
+    ['an endless wait', { staggerMs: Number.POSITIVE_INFINITY }],
+  ])('times with %s are refused', (_name, timing) => {
+    const peers = new RaftPeerSet({ local: A, members: [A] });
+    expect(() => new RaftCore({ peers, random: Math.random, timing })).toThrow(
+      expect.objectContaining({
+        code: 'BAD_OPTION',
+        message: expect.stringContaining(Object.keys(timing).at(-1) as string),
+      }),
+    );
+  });
+});
