@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { rankOf } from '../../src/core/ranking.js';
-import { A, B, C, Cluster, D, E, IN_USE, L } from './cluster.js';
-import { one, requests } from './support.js';
+import { A, B, C, Cluster, D, E, IN_USE, L, peer, STAGGER } from './cluster.js';
+import { beat, one, requests } from './support.js';
 
 describe('ranked timeouts', () => {
   const voters = [A, B, C, D, E].map((ip) => ({ ip, priority: 1 }));
@@ -18,6 +18,41 @@ describe('ranked timeouts', () => {
         expect(order(lastLeader, term).at(-1)).toBe(lastLeader);
       }
     }
+  });
+
+  test('the order is the same in each release, for peers of several may share a cluster', () => {
+    expect(order(null, 1)).toEqual([D, B, C, A, E]);
+    expect(order(null, 2)).toEqual([A, E, D, C, B]);
+    expect(order(null, 12_345)).toEqual([D, B, A, E, C]);
+  });
+
+  test('two whose hashes are equal come up in the order of their ips', () => {
+    const equal = ['azpvj6', '1f3y59v'].map((ip) => ({ ip, priority: 1 }));
+    for (const of of [equal, equal.toReversed()]) expect(order(null, 1, of)).toEqual(['1f3y59v', 'azpvj6']);
+  });
+
+  test('one that is no voter has place 0', () => {
+    expect(rankOf('x:1', voters, A, 1)).toBe(0);
+  });
+
+  test('the last leader comes last, whatever its priority', () => {
+    const ranked = [
+      { ip: A, priority: 9 },
+      { ip: B, priority: 1 },
+      { ip: C, priority: 2 },
+    ];
+    expect(order(A, 1, ranked)).toEqual([C, B, A]);
+  });
+
+  test('a follower whose last leader or term changed takes another place', () => {
+    const host = one({}, { ...IN_USE, term: 5 }, [A, B, C, D, E]);
+    const places = ([leader, term]: readonly [string, number]): number => {
+      host.core.receivedPeer(B, peer(B, { term }), L);
+      host.core.receivedBeat(beat(leader, term), L);
+      return (host.core.getPeer(L).leaderDueMs - L) / STAGGER;
+    };
+    const leaders = [B, B, B, B, C, D, E, B, C, C].map((ip, at) => [ip, 6 + at] as const);
+    expect(leaders.map(places)).toEqual(leaders.map(([ip, term]) => rankOf(A, voters, ip, term)));
   });
 
   test('leadership does not always fall to the same peer', () => {
