@@ -68,7 +68,7 @@ export class ElectionTimeouts {
 }
 
 function comesBefore(a: Ranked, b: Ranked, lastLeader: string | null, term: number): boolean {
-  if (a.ip === b.ip || a.ip === lastLeader) return false;
+  if (a.ip === lastLeader) return false;
   if (b.ip === lastLeader) return true;
   if (a.priority !== b.priority) return a.priority > b.priority;
   const byHash = hash(`${term}:${a.ip}`) - hash(`${term}:${b.ip}`);

@@ -174,12 +174,30 @@ describe('empty store', () => {
     expect(host.core.takeOutputs()).toEqual([C, D, E].map((from) => ({ type: 'fetchPeer', from, id })));
   });
 
-  test('an overtaken answer does not replace a newer one', () => {
+  test.each([
+    ['of a lower term', { term: 7, empty: false }, { term: 3, empty: true }, false],
+    ['of a lower term that holds something', { term: 7, empty: true }, { term: 3, empty: false }, true],
+    ['of the same term that holds nothing', { term: 7, empty: false }, { term: 7, empty: true }, false],
+    ['of the same term that holds something', { term: 7, empty: true }, { term: 7, empty: false }, false],
+    ['of a higher term that holds nothing', { term: 3, empty: false }, { term: 7, empty: true }, true],
+  ])(
+    'after an answer one %s tells what is newer: %j, %j, so it is asked again: %s',
+    (_name, first, second, again) => {
+      const host = one({}, null, five);
+      const id = idOf(host);
+      for (const { term, empty } of [first, second])
+        host.core.receivedPeer(B, { ...peer(B, { term }), id, empty }, L);
+      host.core.tick(L + TIMING.requestTimeoutMs);
+      const asked = host.core.takeOutputs().flatMap((it) => (it.type === 'fetchPeer' ? [it.from] : []));
+      expect(asked).toEqual(again ? [B, C, D, E] : [C, D, E]);
+    },
+  );
+
+  test('an overtaken answer does not hide a higher term', () => {
     const host = one({}, null);
     const id = idOf(host);
     host.core.receivedPeer(B, { ...peer(B, { term: 7 }), id, empty: false }, L);
-    host.core.receivedPeer(B, { ...peer(B, { term: 3 }), id, empty: true }, L);
-    host.core.receivedPeer(B, { ...peer(B, { term: 7 }), id, empty: true }, L);
+    host.core.receivedPeer(B, { ...peer(B, { term: 3 }), id, empty: false }, L);
     host.core.receivedPeer(C, { ...peer(C, { term: 2 }), id, empty: false }, L);
     expect(host.core.rejoining).toBe(false);
     expect(host.self.term).toBe(7);

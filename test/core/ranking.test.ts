@@ -75,6 +75,12 @@ describe('ranked timeouts', () => {
       ),
     ).toEqual([B, D, A]);
     expect([A, B, D].map((ip) => rankOf(ip, ranked, null, 1))).toEqual([2, 0, 1]);
+    expect(rankOf(A, ranked, A, 1)).toBe(2);
+  });
+
+  test('one that is alone waits for nothing, not even by chance', () => {
+    const alone = one({ random: () => 0.9 }, { ...IN_USE, term: 5 }, [A]);
+    expect(alone.self).toMatchObject({ state: 'CANDIDATE', term: 6 });
   });
 
   test('priority 0 never campaigns, and votes all the same', () => {
