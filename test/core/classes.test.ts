@@ -1,7 +1,7 @@
 import { type Output, RaftCore, RaftPeerSet } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { A, B, C, L, peer } from './cluster.js';
-import { candidate, leaderOf } from './support.js';
+import { candidate, leaderOf, refusal } from './support.js';
 
 describe('the pure classes on their own', () => {
   test('a peer set makes a leader, tells so, and asks the former one', () => {
@@ -51,6 +51,9 @@ describe('the pure classes on their own', () => {
     ['an empty ip', [A, '']],
     ['an ip with a blank', [A, 'b 1']],
     ['an ip that is too long', [A, 'b'.repeat(301)]],
+    ['an ip with a tab', [A, 'b\t1']],
+    ['an ip with a control character', [A, 'b\u0000']],
+    ['a number for an ip', [A, 7 as unknown as string]],
     ['no ip', [A, {} as { ip: string }]],
     ['null', [A, null as unknown as string]],
     ['a negative priority', [{ ip: A, priority: -1 }]],
@@ -61,6 +64,118 @@ describe('the pure classes on their own', () => {
     const peers = new RaftPeerSet({ local: A, members: [A, B] });
     expect(() => peers.changePeers(members)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }));
     expect(peers.ips).toEqual([A, B]);
+  });
+
+  test.each([
+    ['the longest ip', { ip: 'b'.repeat(300) }],
+    ['the shortest ip', { ip: 'b' }],
+    ['the lowest priority', { ip: B, priority: 0 }],
+    ['the highest priority', { ip: B, priority: 1_000 }],
+    ['an observer', { ip: B, observer: true }],
+  ])('a member with %s is taken as it is', (_name, member) => {
+    const peers = new RaftPeerSet({ local: A, members: [A, member] });
+    expect(peers.member(member.ip)).toEqual({ priority: 1, observer: false, ...member });
+  });
+
+  test('rules are those of raftbeat, unless they are named; others are refused', () => {
+    expect(new RaftPeerSet({ local: A, members: [A] }).rules.leases).toBe(true);
+    expect(new RaftPeerSet({ local: A, members: [A], rules: 'nacos' }).rules.leases).toBe(false);
+    for (const rules of ['zookeeper', 'toString'])
+      expect(refusal(() => new RaftPeerSet({ local: A, members: [A], rules: rules as 'nacos' })).code).toBe(
+        'BAD_OPTION',
+      );
+    expect(refusal(() => new RaftPeerSet({ local: '', members: [''] })).message).toContain('local');
+  });
+
+  test('a peer set says who is a member, who votes, and who leads', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, { ip: C, observer: true }] });
+    expect([A, B, C, 'x:1'].map((ip) => peers.contains(ip))).toEqual([true, true, true, false]);
+    expect([A, B, C, 'x:1'].map((ip) => peers.isVoter(ip))).toEqual([true, true, false, false]);
+    expect([peers.get('x:1'), peers.member('x:1')]).toEqual([null, null]);
+    expect([peers.others, peers.otherVoters]).toEqual([[B, C], [B]]);
+    expect(peers.isLeader(B)).toBe(false);
+    peers.makeLeader(leaderOf(B, 1));
+    expect([peers.isLeader(B), peers.isLeader(A)]).toEqual([true, false]);
+    expect(peers.lastLeader).toMatchObject({ ip: B, term: 1 });
+  });
+
+  test('only a voter is alone, and only without other voters', () => {
+    const observer = { ip: B, observer: true };
+    expect(new RaftPeerSet({ local: A, members: [A] }).isAlone).toBe(true);
+    expect(new RaftPeerSet({ local: A, members: [A, observer] }).isAlone).toBe(true);
+    expect(new RaftPeerSet({ local: A, members: [A, C] }).isAlone).toBe(false);
+    expect(new RaftPeerSet({ local: B, members: [observer] }).isAlone).toBe(false);
+    expect(new RaftPeerSet({ local: A, members: [observer] }).isAlone).toBe(false);
+  });
+
+  test('members are fixed once the core has started', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B] });
+    const core = new RaftCore({ peers, random: () => 0 });
+    peers.changePeers([A, B, C]);
+    core.tick(0);
+    expect(refusal(() => peers.changePeers([A, B])).code).toBe('UNSUPPORTED');
+    expect(peers.ips).toEqual([A, B, C]);
+  });
+
+  test('a member that left and came back is a fresh one, and is asked anew', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    peers.makeLeader(leaderOf(B, 1));
+    peers.makeLeader(leaderOf(C, 2));
+    expect(peers.takeOutputs()).toEqual([{ type: 'fetchPeer', from: B }]);
+    peers.changePeers([A, C]);
+    peers.changePeers([A, B, C]);
+    expect(peers.get(B)).toMatchObject({ state: 'FOLLOWER', term: 0 });
+    peers.makeLeader(leaderOf(B, 3));
+    peers.makeLeader(leaderOf(C, 4));
+    expect(peers.takeOutputs()).toEqual([C, B].map((from) => ({ type: 'fetchPeer', from })));
+  });
+
+  test('a vote of a member that left does not count when it comes back', () => {
+    const five = [A, B, C, 'd:1', 'e:1'];
+    const peers = new RaftPeerSet({ local: A, members: five });
+    peers.campaign();
+    const votes = (ip: string) => peers.decideLeader(peer(ip, { term: 1, voteFor: A }));
+    expect([votes(A), votes(B)]).toEqual([null, null]);
+    peers.changePeers([A, C, 'd:1', 'e:1']);
+    peers.changePeers(five);
+    expect(votes(C)).toBeNull();
+    expect(votes('d:1')).toMatchObject({ ip: A, term: 1 });
+  });
+
+  test('outputs are handed over once, in order', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B] });
+    expect(peers.takeOutputs()).toEqual([]);
+    peers.output({ type: 'fetchPeer', from: B });
+    peers.output({ type: 'fetchPeer', from: B, id: 1 });
+    expect(peers.takeOutputs()).toEqual([
+      { type: 'fetchPeer', from: B },
+      { type: 'fetchPeer', from: B, id: 1 },
+    ]);
+    expect(peers.takeOutputs()).toEqual([]);
+  });
+
+  test('a state change is told with where from, where to, and the term; none is not told', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B] });
+    const told: unknown[] = [];
+    peers.on('stateChange', ({ from, to, term }) => told.push([from, to, term]));
+    peers.become('FOLLOWER');
+    peers.campaign();
+    peers.campaign();
+    peers.adopt(9);
+    expect(told).toEqual([
+      ['FOLLOWER', 'CANDIDATE', 1],
+      ['CANDIDATE', 'CANDIDATE', 2],
+      ['CANDIDATE', 'FOLLOWER', 9],
+    ]);
+  });
+
+  test('resetting forgets the leader and who voted for whom', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    peers.makeLeader({ ...leaderOf(B, 1) });
+    peers.update(peer(C, { term: 1, voteFor: B }));
+    peers.reset();
+    expect(peers.leader).toBeNull();
+    expect(peers.allPeers().map(({ voteFor }) => voteFor)).toEqual([null, null, null]);
   });
 
   test('a peer that is not among its own members takes part in nothing', () => {
