@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { A, B, C, IN_USE, L, peer, TIMING } from './cluster.js';
+import { A, B, C, H, IN_USE, L, peer, TIMING } from './cluster.js';
 import { beat, candidate, one, refusal, requests } from './support.js';
 
 describe('the rules of Nacos', () => {
@@ -21,6 +21,47 @@ describe('the rules of Nacos', () => {
     const host = one(nacos);
     host.core.receivedBeat(beat(B, 5), 10);
     expect(host.core.nextDeadline()).toBe(10 + L + 0.5 * TIMING.randomMs);
+  });
+
+  test('both first dues are random from 0, and a follower only renews that of its beat', () => {
+    const host = one(nacos);
+    expect(host.core.getPeer(0)).toMatchObject({ leaderDueMs: 0.5 * L, heartbeatDueMs: 0.5 * H });
+    expect(host.core.nextDeadline()).toBe(0.5 * L);
+    host.core.tick(0.5 * H - 1);
+    expect(host.core.getPeer(0.5 * H - 1).heartbeatDueMs).toBe(1);
+    host.core.tick(0.5 * H);
+    expect(host.core.getPeer(0.5 * H)).toMatchObject({ leaderDueMs: 0.5 * (L - H), heartbeatDueMs: H });
+    expect(host.core.takeOutputs()).toEqual([]);
+  });
+
+  test('a leader beats every H, which renews its own election due', () => {
+    const host = one(nacos);
+    host.core.tick(L);
+    host.core.saved({ ...IN_USE, term: 6, voteFor: A }, L);
+    host.core.receivedVoteReply(B, { ...peer(B, { term: 6, voteFor: A }), granted: true }, L);
+    host.core.takeOutputs();
+    host.core.tick(L + H - 1);
+    expect(requests(host)).toEqual([]);
+    host.core.tick(L + H);
+    expect(requests(host)).toMatchObject([{ type: 'beat', peer: { ip: A, term: 6 } }]);
+    expect(host.core.getPeer(L + H).leaderDueMs).toBe(L + 0.5 * TIMING.randomMs);
+    expect(
+      host.core.receivedBeatReply(B, { ...peer(B, { term: 6 }), requestTerm: 6 }, L + H),
+    ).toBeUndefined();
+    expect(host.events.filter((event) => event.startsWith('makeLeader'))).toEqual(['makeLeader a:1 6']);
+  });
+
+  test('a beat promises nothing: nothing is saved for it', () => {
+    const host = one(nacos);
+    host.core.receivedBeat(beat(B, 5, { leaderTimeoutMs: 4 * L }), 1);
+    expect(host.core.takeOutputs()).toEqual([]);
+    expect(host.core.receivedVote({ peer: candidate(C, 6) }, 2).granted).toBe(true);
+  });
+
+  test('an empty store changes nothing', () => {
+    const host = one(nacos, null);
+    expect(host.core.rejoining).toBe(false);
+    expect(host.core.receivedVote({ peer: candidate(C, 6) }, 2).granted).toBe(true);
   });
 
   test('a beat does not raise the term, and rewrites the vote of a candidate', () => {
