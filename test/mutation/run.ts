@@ -82,8 +82,8 @@ function fileOf({ fileName }: MutantResult): string {
 /** The line that was changed, and what it became: `src/core/a.ts: if (a < 0) return; => if (true) return;`. */
 function keyOf(mutant: MutantResult): string {
   const { start, end } = mutant.location;
-  const line = readFileSync(mutant.fileName, 'utf8').split('\n')[start.line] ?? '';
-  const rest = start.line === end.line ? line.slice(end.column) : '';
-  const mutated = `${line.slice(0, start.column)}${mutant.replacement}${rest}`;
+  const line = readFileSync(mutant.fileName, 'utf8').split('\n')[start.line - 1] ?? '';
+  const rest = start.line === end.line ? line.slice(end.column - 1) : '';
+  const mutated = `${line.slice(0, start.column - 1)}${mutant.replacement}${rest}`;
   return `${fileOf(mutant)}: ${line} => ${mutated}`.replace(/\s+/g, ' ');
 }
