@@ -16,6 +16,7 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/ranking.ts: if (a.priority !== b.priority) return a.priority > b.priority; => if (a.priority !== b.priority) return a.priority >= b.priority;',
     'src/core/ranking.ts: return byHash === 0 ? a.ip < b.ip : byHash < 0; => return byHash === 0 ? a.ip < b.ip : byHash <= 0;',
   ],
+  'only whether it changed is looked at': ['src/node/node.ts: this.#stops++; => this.#stops--;'],
   'no id is asked for that is not a number': [
     'src/core/rejoin.ts: return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]))); => return new Set(this.#replies().flatMap(({ rejoinId }) => (false ? [] : [rejoinId])));',
     'src/core/rejoin.ts: return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]))); => return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? ["Stryker was here"] : [rejoinId])));',

@@ -202,6 +202,17 @@ describe('stop', () => {
     expectClosed(lab, A);
   });
 
+  test('can be called again when it failed, and then closes again', async () => {
+    const lab = new Lab([A]);
+    const { node, transport } = lab.peer(A);
+    await node.start();
+    transport.stopFault = { how: 'reject', cause: new Error('stuck') };
+    await expect(node.stop()).rejects.toThrow('stuck');
+    transport.stopFault = null;
+    await expect(node.stop()).resolves.toBe(undefined);
+    expect(transport.stops).toBe(2);
+  });
+
   test.each(['reject', 'throw'] as const)('closes both even if one fails (%s)', async (how) => {
     const lab = new Lab();
     const { node, store, transport } = lab.peer(A);

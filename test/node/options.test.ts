@@ -289,6 +289,17 @@ describe('a time', () => {
 });
 
 describe('an option', () => {
+  test.each([
+    [circular(), 'an object'],
+    [5n, '5'],
+    [() => {}, 'a function'],
+    [Symbol('odd'), 'Symbol(odd)'],
+    [{ a: 1 }, '{"a":1}'],
+    ['x'.repeat(1_000), `"${'x'.repeat(199)}`],
+  ])('that is wrong is shown as it came, in short, whatever it is: %#', (bootstrap, shown) => {
+    expect(refusal({ ip: IP, bootstrap }).message).toBe(`bootstrap must be true or false, not ${shown}`);
+  });
+
   test.each([null, 'nacos1', 'toString', '__proto__', 5, {}, circular()])(
     'rules must be known: %s',
     (rules) => {
