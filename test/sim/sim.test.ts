@@ -49,6 +49,16 @@ describe('a run', () => {
     expect({ elections, violations }).toEqual({ elections: 1, violations: [] });
   });
 
+  test('elects once when messages take as long as they may, too', async () => {
+    const slow = await simulate({ seed: 3, faults: [], leaderTimeoutMs: 2_000, latencyMs: 25 });
+    expect(slow.cluster).toContain('L 2000 ms');
+    expect(slow.cluster).toContain('latency from 25 ms');
+    expect({ elections: slow.elections, violations: slow.violations }).toEqual({
+      elections: 1,
+      violations: [],
+    });
+  });
+
   test('has faults of every kind', async () => {
     const kinds = new Set<string>();
     for (let seed = 1; seed <= 20; seed++) {

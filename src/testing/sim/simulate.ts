@@ -17,8 +17,12 @@ export interface SimOptions {
   readonly peers?: number;
   /** How many observers there are besides. @default drawn: 0, or sometimes 1 */
   readonly observers?: number;
-  /** Virtual hours; each 36 s of them are 30 s of faults and 6 s without. @default 0.01 */
+  /** Virtual hours; in turn there are faults for 60 L, and none for 12 L. @default 0.01 */
   readonly hours?: number;
+  /** L in ms; in some clusters the peers have different ones, from 0.6 to 1.5 times this. @default 500 */
+  readonly leaderTimeoutMs?: number;
+  /** In fair weather a message takes from this to four times this, in ms. @default drawn: from 0.2 to 3 */
+  readonly latencyMs?: number;
   /** Which kinds of faults there are. @default all */
   readonly faults?: readonly FaultKind[];
   /** The schedule to run instead of one drawn from the seed: that of a report, or a part of it. */
@@ -56,17 +60,19 @@ export interface SimReport {
   readonly hash: string;
 }
 
-const LEADER_TIMEOUT_MS = 500;
 /** What the peers count on: the library's default. */
 const CLOCK_DRIFT = 0.05;
-const FAULTS_MS = 30_000;
-const HEAL_MS = 6_000;
+/** How long there are faults, and how long there are none, in L. */
+const FAULTS_L = 60;
+const HEAL_L = 12;
 /** After the faults all know one leader within so many times the longest L, and then none is elected any more. */
 const HEALS_WITHIN_L = 6;
 const TIMELINE_LIMIT = 2_000;
 
 interface Cluster {
   readonly members: readonly Required<Member>[];
+  /** L, and that of each. */
+  readonly leaderTimeoutMs: number;
   readonly leaderTimeoutsMs: readonly number[];
   readonly rates: readonly ClockRates[];
   readonly bootstrap: boolean;
@@ -85,7 +91,7 @@ interface Cluster {
 export async function simulate(options: SimOptions): Promise<SimReport> {
   const { seed, hours = 0.01, traces = false, clockError = CLOCK_DRIFT } = options;
   const cluster = drawCluster(options, clockError);
-  const phases = Math.max(1, Math.round((hours * 3_600_000) / (FAULTS_MS + HEAL_MS)));
+  const phases = Math.max(1, Math.round((hours * 3_600_000) / phaseMs(cluster)));
   const schedule = options.schedule ?? drawSchedule(options, cluster, phases);
   const shortestMs = Math.min(...cluster.leaderTimeoutsMs);
   const world = new World({
@@ -103,9 +109,7 @@ export async function simulate(options: SimOptions): Promise<SimReport> {
   for (const fault of schedule) injector.schedule(fault);
   for (const place of world.places)
     world.scheduler.after(place.random.between(0, 5), () => world.start(place));
-  const healedAfterMs = await watched(world, traces, () =>
-    runPhases(world, phases, Math.max(...cluster.leaderTimeoutsMs)),
-  );
+  const healedAfterMs = await watched(world, traces, () => runPhases(world, phases, cluster));
   return {
     seed,
     cluster: describeCluster(cluster),
@@ -133,24 +137,24 @@ export function formatReport(report: SimReport, entries: number = 200): string {
   ].join('\n');
 }
 
-async function runPhases(world: World, phases: number, longestMs: number): Promise<readonly number[]> {
+async function runPhases(world: World, phases: number, cluster: Cluster): Promise<readonly number[]> {
   const healedAfterMs: number[] = [];
   for (let phase = 0; phase < phases && !world.isOver; phase++) {
-    const begin = phase * (FAULTS_MS + HEAL_MS);
-    await runUntil(world, begin + FAULTS_MS);
+    const end = phase * phaseMs(cluster) + FAULTS_L * cluster.leaderTimeoutMs;
+    await runUntil(world, end);
     if (world.isOver) break;
     world.timeline.add('', 'all faults end');
     for (const place of world.places) await world.start(place);
-    const healed = await heal(world, begin + FAULTS_MS, longestMs);
+    const healed = await heal(world, end, cluster);
     if (healed !== null) healedAfterMs.push(healed);
   }
   return healedAfterMs;
 }
 
 /** L1: after how many ms all knew one leader, for good; null when they did not. */
-async function heal(world: World, from: number, longestMs: number): Promise<number | null> {
-  const bound = from + HEALS_WITHIN_L * longestMs;
-  const end = Math.max(from + HEAL_MS, bound);
+async function heal(world: World, from: number, cluster: Cluster): Promise<number | null> {
+  const bound = from + HEALS_WITHIN_L * Math.max(...cluster.leaderTimeoutsMs);
+  const end = from + HEAL_L * cluster.leaderTimeoutMs;
   let agreedAt: number | null = null;
   let agreed = '';
   const look = (): void => {
@@ -196,8 +200,13 @@ function describeViews({ places }: World): string {
     .join(', ');
 }
 
+/** How long it is from one phase of faults to the next. */
+function phaseMs({ leaderTimeoutMs }: Cluster): number {
+  return (FAULTS_L + HEAL_L) * leaderTimeoutMs;
+}
+
 function drawCluster(
-  { seed, peers = 3, observers, schedule, faults }: SimOptions,
+  { seed, peers = 3, observers, leaderTimeoutMs = 500, latencyMs, schedule, faults }: SimOptions,
   clockError: number,
 ): Cluster {
   const random = new SimRandom(seed, 'cluster');
@@ -216,14 +225,23 @@ function drawCluster(
   const rate = (): number => 1 + clockError * random.pick([-1, -0.5, 0, 0.5, 1]);
   const rates = places.map(() => ({ monotonic: rate(), wall: rate() }));
   const leaderTimeoutsMs = places.map(() =>
-    isUneven ? LEADER_TIMEOUT_MS * random.pick([0.6, 1, 1.5]) : LEADER_TIMEOUT_MS,
+    isUneven ? leaderTimeoutMs * random.pick([0.6, 1, 1.5]) : leaderTimeoutMs,
   );
-  const latencyMs = random.pick([0.2, 0.2, 1, 3]);
+  const drawnLatencyMs = random.pick([0.2, 0.2, 1, 3]);
   const hasWipes =
     schedule === undefined
       ? mayWipe && (faults ?? FAULT_KINDS).includes('wipe')
       : schedule.some(({ kind }) => kind === 'wipe');
-  return { members, leaderTimeoutsMs, rates, bootstrap, hasWipes, latencyMs, asksAlways };
+  return {
+    members,
+    leaderTimeoutMs,
+    leaderTimeoutsMs,
+    rates,
+    bootstrap,
+    hasWipes,
+    latencyMs: latencyMs ?? drawnLatencyMs,
+    asksAlways,
+  };
 }
 
 function drawSchedule(
@@ -233,14 +251,14 @@ function drawSchedule(
 ): readonly Fault[] {
   const kinds = faults.filter((kind) => kind !== 'wipe' || cluster.hasWipes);
   return Array.from({ length: phases }, (_, phase) => {
-    const from = phase * (FAULTS_MS + HEAL_MS);
+    const from = phase * phaseMs(cluster);
     return drawFaults({
       seed,
       peers: cluster.members.length,
       from,
-      to: from + FAULTS_MS,
+      to: from + FAULTS_L * cluster.leaderTimeoutMs,
       kinds,
-      leaderTimeoutMs: LEADER_TIMEOUT_MS,
+      leaderTimeoutMs: cluster.leaderTimeoutMs,
     });
   }).flat();
 }
