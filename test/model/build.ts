@@ -1,8 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { compileFunction } from 'node:vm';
-import { build, type Plugin } from 'esbuild';
 import type { RaftCore } from '../../src/core/core.js';
 import type { RaftError } from '../../src/core/errors.js';
 import type { Lease } from '../../src/core/lease.js';
@@ -11,14 +6,7 @@ import type { RaftPeerSet } from '../../src/core/peer-set.js';
 import type { ElectionTimeouts } from '../../src/core/ranking.js';
 import type { Rejoin } from '../../src/core/rejoin.js';
 import type { leaseMs } from '../../src/core/timing.js';
-
-/** A change of one file of `src/core`: `find` must stand there exactly once. */
-export interface Patch {
-  /** The name of the file. */
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
+import { bundle, type Patch } from '../defects/patches.js';
 
 /** The classes of `src/core` as source has them, but for this: what is named `#name` there is named `$name` here. */
 export interface Kernel {
@@ -32,53 +20,19 @@ export interface Kernel {
   readonly leaseMs: typeof leaseMs;
 }
 
-const CORE = fileURLToPath(new URL('../../src/core/', import.meta.url));
-const ENTRY = ['core', 'errors', 'lease', 'peer', 'peer-set', 'ranking', 'rejoin', 'timing'];
+const CORE = new URL('../../src/core/', import.meta.url);
+const MODULES = ['core', 'errors', 'lease', 'peer', 'peer-set', 'ranking', 'rejoin', 'timing'];
 
 /**
  * Bundles `src/core`, with its private fields within reach, and loads it.
  *
  * @throws Error when a patch does not fit
  */
-export async function buildKernel(patches: readonly Patch[] = []): Promise<Kernel> {
-  const applied = new Set<Patch>();
-  const { outputFiles } = await build({
-    stdin: { contents: ENTRY.map((name) => `export * from './${name}.ts';`).join('\n'), resolveDir: CORE },
-    bundle: true,
-    write: false,
-    format: 'cjs',
-    platform: 'node',
-    target: 'node20',
-    logLevel: 'silent',
-    plugins: [openPrivates(patches, applied)],
+export function buildKernel(patches: readonly Patch[] = []): Promise<Kernel> {
+  return bundle({
+    entry: MODULES.map((name) => `export * from './${name}.ts';`).join('\n'),
+    directory: CORE,
+    patches,
+    transform: (text) => text.replaceAll(/#([A-Za-z]\w*)/g, '$$$1'),
   });
-  const missed = patches.find((patch) => !applied.has(patch));
-  if (missed !== undefined) throw new Error(`the bundle has no file ${missed.file}`);
-  const module = { exports: {} };
-  compileFunction(outputFiles[0]?.text ?? '', ['module', 'exports'])(module, module.exports);
-  return module.exports as Kernel;
-}
-
-function openPrivates(patches: readonly Patch[], applied: Set<Patch>): Plugin {
-  return {
-    name: 'open-privates',
-    setup({ onLoad }) {
-      onLoad({ filter: /src[\\/]core[\\/][^\\/]+\.ts$/ }, ({ path }) => {
-        let text = readFileSync(path, 'utf8');
-        for (const patch of patches.filter(({ file }) => file === basename(path))) {
-          text = patched(text, patch);
-          applied.add(patch);
-        }
-        return { contents: text.replaceAll(/#([A-Za-z]\w*)/g, '$$$1'), loader: 'ts' };
-      });
-    },
-  };
-}
-
-function patched(text: string, { file, find, replace }: Patch): string {
-  const [before, after, ...more] = text.split(find);
-  if (before === undefined || after === undefined || more.length > 0) {
-    throw new Error(`${file} must hold exactly once: ${find}`);
-  }
-  return before + replace + after;
 }

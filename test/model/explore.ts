@@ -84,6 +84,7 @@ class Search {
     for (let at = 0; at < layer.length && !this.#hasArrived; at += words.length) {
       if (this.#moves.length >= this.#bounds.states) return false;
       layer.read(at, words);
+      layer.forget(at);
       this.#parent = first + at / words.length;
       this.#states.moves(words, visit);
       if (this.#violation !== null) return true;

@@ -2,15 +2,13 @@ import { parseArgs } from 'node:util';
 import { type Bounds, SMALL } from './bounds.js';
 import { buildKernel } from './build.js';
 import { CASES, type Case } from './cases.js';
-import { DEFECTS } from './defects.js';
 import { explore, type Outcome } from './explore.js';
 
 const USAGE = `The model checker: every state that three peers of the real core can reach, within bounds.
 
   --case NAME      only this case, or those whose names begin so (NAME*); may be repeated
   --list           tell the cases
-  --defects [--only TEXT]   plant each known defect (whose name holds TEXT), and look for it
-  --verbose        tell each depth, and the way to each defect
+  --verbose        tell each depth
   --voters N --observers N --timeout L --terms N --crashes N --transfers N --slow-clocks N --stands N
   --late-saves --keep-dead --depth N --states N      bounds of a case of your own`;
 
@@ -33,8 +31,6 @@ const { values } = parseArgs({
   options: {
     case: { type: 'string', multiple: true },
     list: flag,
-    defects: flag,
-    only: text,
     verbose: flag,
     help: flag,
     'late-saves': flag,
@@ -56,7 +52,7 @@ const progress = values.verbose ? (line: string): void => console.log(`  ${line}
 
 if (values.help) console.log(USAGE);
 else if (values.list) for (const { name, bounds } of CASES) console.log(`${name}: ${JSON.stringify(bounds)}`);
-else process.exitCode = values.defects ? await runDefects() : await runCases(chosenCases());
+else process.exitCode = await runCases(chosenCases());
 
 function chosenCases(): readonly Case[] {
   const own = ownBounds();
@@ -105,20 +101,6 @@ async function runCases(cases: readonly Case[]): Promise<number> {
     `model: ${cases.length} cases, ${exhausted} exhausted, ${states} states, ${violations} violations`,
   );
   return violations === 0 ? 0 : 1;
-}
-
-async function runDefects(): Promise<number> {
-  const chosen = DEFECTS.filter(({ name }) => name.includes(values.only ?? ''));
-  let found = 0;
-  for (const { name, patches, bounds } of chosen) {
-    const outcome = explore(await buildKernel(patches), bounds, progress);
-    if (outcome.violation !== null) found++;
-    const verdict = outcome.violation === null ? 'NOT FOUND' : 'found';
-    console.log(`${verdict}: ${name}: ${figures(outcome)}`);
-    if (values.verbose) tell(outcome);
-  }
-  console.log(`model: ${chosen.length} defects, ${found} found, ${chosen.length - found} not found`);
-  return found === chosen.length ? 0 : 1;
 }
 
 function figures({ states, depth, ms, isExhausted, violation }: Outcome): string {

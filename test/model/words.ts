@@ -1,35 +1,32 @@
-/** A list of 32-bit words that grows. */
+const CHUNK_BITS = 18;
+const CHUNK = 2 ** CHUNK_BITS;
+
+/** A list of 32-bit words that grows by chunks: what is there is never copied, and there is next to no spare room. */
 export class Words {
   length = 0;
-  #words: Int32Array;
-
-  constructor(room = 2 ** 12) {
-    this.#words = new Int32Array(room);
-  }
+  readonly #chunks: (Int32Array | null)[] = [];
 
   push(word: number): void {
-    if (this.length === this.#words.length) this.#grow(1);
-    this.#words[this.length++] = word;
+    if (this.length % CHUNK === 0) this.#chunks.push(new Int32Array(CHUNK));
+    (this.#chunks.at(-1) as Int32Array)[this.length++ % CHUNK] = word;
   }
 
   pushAll(words: Int32Array): void {
-    if (this.length + words.length > this.#words.length) this.#grow(words.length);
-    this.#words.set(words, this.length);
-    this.length += words.length;
+    for (let at = 0; at < words.length; at++) this.push(words[at] as number);
   }
 
   at(at: number): number {
-    return this.#words[at] as number;
+    return (this.#chunks[at >>> CHUNK_BITS] as Int32Array)[at % CHUNK] as number;
   }
 
   /** Copies what begins at `at` into `words`. */
   read(at: number, words: Int32Array): void {
-    for (let of = 0; of < words.length; of++) words[of] = this.#words[at + of] as number;
+    for (let of = 0; of < words.length; of++) words[of] = this.at(at + of);
   }
 
-  #grow(by: number): void {
-    const more = new Int32Array(Math.max(Math.ceil(this.#words.length * 1.6), this.length + by));
-    more.set(this.#words.subarray(0, this.length));
-    this.#words = more;
+  /** Gives up the memory of what stands before `end`: it is not read again. */
+  forget(end: number): void {
+    const chunk = (end >>> CHUNK_BITS) - 1;
+    if (chunk >= 0) this.#chunks[chunk] = null;
   }
 }

@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import { buildNode, find, runSeed } from './find.js';
+import { DEFECTS } from './list.js';
+import { patched } from './patches.js';
+
+/** What takes the model checker longer than the others together: `npm run defects` runs it. */
+const SLOW = ['drift', 'late transfer order', 'D2', 'earlier term'];
+
+describe('a defect that is put into the code on purpose is found', () => {
+  const cases = DEFECTS.flatMap((defect) => defect.foundBy.map((finder) => ({ ...defect, ...finder })));
+  const quick = cases.filter(({ name, by }) => by !== 'model' || !SLOW.some((slow) => name.includes(slow)));
+
+  test.each(quick)('by the $by: $name', async ({ patches, ...finder }) => {
+    expect((await find(finder, patches)).what).not.toBeNull();
+  });
+
+  test('each by something', () => {
+    expect(DEFECTS.filter(({ foundBy }) => foundBy.length === 0)).toEqual([]);
+  });
+});
+
+describe('a build', () => {
+  test('without patches runs as the source does', async () => {
+    expect((await runSeed(3, {}, await buildNode([]))).hash).toBe((await runSeed(3)).hash);
+  });
+
+  test('without patches is found to have no defect', async () => {
+    for (const finder of DEFECTS.flatMap(({ foundBy }) => foundBy))
+      if (finder.by === 'scenario') expect(await find(finder, [])).toMatchObject({ what: null });
+  });
+
+  test('is refused when a patch fits no place, more than one, or no file', async () => {
+    const patch = { file: 'a.ts', find: 'x', replace: 'y' };
+    expect(patched('a.ts', 'axa', [patch])).toBe('aya');
+    expect(patched('b.ts', 'xx', [patch])).toBe('xx');
+    expect(() => patched('a.ts', 'aaa', [patch])).toThrow('0 places');
+    expect(() => patched('a.ts', 'xax', [patch])).toThrow('2 places');
+    await expect(buildNode([patch])).rejects.toThrow('no file a.ts');
+  });
+});

@@ -1,0 +1,9 @@
+import type { Defect } from './defect.js';
+import { LEASES } from './leases.js';
+import { ORIGINAL } from './original.js';
+import { PROMISES } from './promises.js';
+import { STORES } from './stores.js';
+import { VOTES } from './votes.js';
+
+/** Each of these must be found: else nothing shows that its rule is tested. */
+export const DEFECTS: readonly Defect[] = [...ORIGINAL, ...VOTES, ...LEASES, ...PROMISES, ...STORES];

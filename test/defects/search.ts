@@ -1,0 +1,21 @@
+import type { Defect } from './defect.js';
+import { buildNode, runSeed, seedText, violationOf } from './find.js';
+
+/** How far to search. */
+export interface Search {
+  readonly maxSeeds: number;
+  readonly maxMs: number;
+}
+
+/** Looks for the first seed, from 1 on, whose run finds a defect. */
+export async function search(defect: Defect, { maxSeeds, maxMs }: Search): Promise<string> {
+  const preset = defect.foundBy.find((finder) => finder.by === 'simulator')?.preset ?? {};
+  const nodes = await buildNode(defect.patches);
+  const end = performance.now() + maxMs;
+  let seed = 1;
+  for (; seed <= maxSeeds && performance.now() < end; seed++) {
+    const what = violationOf(await runSeed(seed, preset, nodes));
+    if (what !== null) return `${seedText(seed, preset)}: ${what}`;
+  }
+  return `not found in ${seed - 1} seeds`;
+}
