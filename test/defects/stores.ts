@@ -11,19 +11,30 @@ export const STORES: readonly Defect[] = [
         'if (stored === null && false) this.#rejoin',
       ),
     ],
-    foundBy: [simulator(31), scenario('wiped')],
+    foundBy: [simulator(31), model({ timeout: 1, wipes: 1 }), scenario('wiped')],
   },
   {
     name: 'a wiped store accepts beats before it has recovered',
     patches: [patch(CORE, 'this.#checkRejoined();\n      this.#checkLeaderClaim', 'this.#checkLeaderClaim')],
-    foundBy: [simulator(1), scenario('wiped')],
+    foundBy: [simulator(1), model({ timeout: 1, wipes: 1 }), scenario('wiped')],
   },
   {
     name: "a wiped store takes a plain majority's word",
     patches: [
       patch(REJOIN, 'peers.voters.length - peers.majorityCount() + 1)', 'peers.majorityCount() - 1)'),
     ],
-    foundBy: [scenario('wiped-majority-rival')],
+    foundBy: [model({ timeout: 1, wipes: 1 }), scenario('wiped-majority-rival')],
+  },
+  {
+    name: 'a wiped store votes again in the highest term that it hears of',
+    patches: [
+      patch(
+        CORE,
+        'this.#self.voteFor = this.#self.ip;\n    this.#save(rejoin',
+        'this.#self.voteFor = null;\n    this.#save(rejoin',
+      ),
+    ],
+    foundBy: [model({ wipes: 1 })],
   },
   {
     name: 'a save is not awaited',

@@ -10,6 +10,8 @@ export interface Bounds {
   readonly terms: number;
   /** How many crashes with a restart. */
   readonly crashes: number;
+  /** How many crashes with the loss of the store, of fewer voters at a time than a majority; messages then live for L. */
+  readonly wipes: number;
   /** How many leaders resign. */
   readonly transfers: number;
   /**
@@ -46,6 +48,7 @@ export const SMALL: Bounds = {
   timeout: 2,
   terms: 2,
   crashes: 0,
+  wipes: 0,
   transfers: 0,
   slowClocks: 0,
   stands: 15,

@@ -1,5 +1,5 @@
 import type { RaftCore } from '../../src/core/core.js';
-import type { Beat, Vote } from '../../src/core/messages.js';
+import type { Beat, PeerReply, Vote } from '../../src/core/messages.js';
 import type { StoredState } from '../../src/core/outputs.js';
 import type { PeerSnapshot, PeerState, RaftPeer } from '../../src/core/peer.js';
 import type { Bounds } from './bounds.js';
@@ -45,6 +45,12 @@ export interface Local {
   electedAge: number;
   /** Age of the newest acknowledged beat of each peer. */
   sent: number[];
+  /** Units left of the start wait of one that recovers from an empty store; NONE when it has recovered. */
+  rejoin: number;
+  /** What each peer answered it: its term twice, and one more if its store was empty, too. */
+  answers: number[];
+  /** Whether it ever lost its store: what it had said binds it no more. */
+  wiped: number;
   savedTerm: number;
   savedVote: number;
   /** The record being saved, and the messages that wait for it. */
@@ -115,6 +121,12 @@ interface OpenLease {
   $isOver: boolean;
 }
 
+interface OpenRejoin {
+  $answers: Map<string, PeerReply>;
+  $startedAt: number;
+  $askDue: number;
+}
+
 interface OpenCore {
   $promise: { holder: string | null; until: number };
   $lease: OpenLease;
@@ -123,6 +135,7 @@ interface OpenCore {
   $durable: StoredState;
   $electionDue: number;
   $heartbeatDue: number;
+  $rejoin: OpenRejoin | null;
   $round: { number: number; grants: Set<string> } | null;
   $roundNumber: number;
 }
@@ -135,6 +148,8 @@ interface OpenPeerSet {
 
 /** The open round's number: older rounds are out of the network, so none needs another. */
 const ROUND = 1;
+/** The id of each process that recovers: of those of earlier ones no message is left. */
+export const ID = 0;
 
 /** Makes cores of locals, and locals of cores. */
 export class Cores {
@@ -162,9 +177,9 @@ export class Cores {
     this.oldAge = Math.ceil(kernel.leaseMs(this.#timing) / UNIT);
   }
 
-  /** A peer that starts, with `term` and `voteFor` in its store. */
-  started(owner: number, term: number, voteFor: number): Local {
-    const core = this.#newCore(owner, term, voteFor);
+  /** A peer that starts, with `term` and `voteFor` in its store, or with an empty one. */
+  started(owner: number, term: number, voteFor: number, isEmpty = false): Local {
+    const core = this.#newCore(owner, isEmpty ? null : this.#stored(term, voteFor));
     core.tick(NOW);
     return this.local(core, owner);
   }
@@ -172,7 +187,8 @@ export class Cores {
   /** The core that `local` tells of, at `NOW`; its elections and beats are due. */
   core(local: Local): RaftCore {
     const { owner, savedTerm, savedVote, round, held, pendingTerm } = local;
-    const core = this.#newCore(owner, savedTerm, savedVote);
+    const isEmpty = local.rejoin !== NONE;
+    const core = this.#newCore(owner, isEmpty ? null : this.#stored(savedTerm, savedVote));
     const open = core as unknown as OpenCore;
     const peers = core.peers as unknown as OpenPeerSet;
     const { self } = core.peers;
@@ -192,6 +208,7 @@ export class Cores {
       peers.$lastLeader = new this.#kernel.RaftPeer(ip).assign({ ...self, term: local.term });
     }
     if (local.state === LEADER) peers.$leader = self;
+    if (open.$rejoin !== null) this.#openRejoin(open.$rejoin, local);
     this.#openLease(core, open.$lease, local);
     if (held.length > 0 && pendingTerm === NONE) throw new Error('what is held waits for a save');
     return core;
@@ -221,6 +238,8 @@ export class Cores {
       promise,
       round: open.$round === null ? NONE : this.#bits(open.$round.grants),
       ...this.#leaseOf(open.$lease, state, now),
+      ...this.#rejoinOf(open.$rejoin, now),
+      wiped: 0,
       savedTerm: open.$durable.term,
       savedVote: this.#at(open.$durable.voteFor),
       pendingTerm: isPending ? open.$saving.term : NONE,
@@ -260,15 +279,38 @@ export class Cores {
     };
   }
 
-  #newCore(owner: number, term: number, voteFor: number): RaftCore {
+  /** What the peer `from` answers to one that asks with the id `ID`. */
+  answer(from: number, term: number, empty: boolean): PeerReply {
+    const promisedMs = this.#timing.leaderTimeoutMs;
+    return { ...this.snapshot(from, FOLLOWER, term, NONE), empty, promisedMs, id: ID };
+  }
+
+  #newCore(owner: number, stored: StoredState | null): RaftCore {
     const { RaftCore, RaftPeerSet } = this.#kernel;
     const peers = new RaftPeerSet({ local: this.names[owner] as string, members: this.#members });
-    const stored = this.#stored(term, voteFor);
     return new RaftCore({ peers, random: () => 0, timing: this.#timing, stored });
   }
 
   #stored(term: number, voteFor: number): StoredState {
     return { term, voteFor: this.#ip(voteFor), promisedMs: this.#bounds.timeout * UNIT };
+  }
+
+  #openRejoin(rejoin: OpenRejoin, { rejoin: left, answers }: Local): void {
+    rejoin.$startedAt = NOW - (this.#bounds.timeout - left) * UNIT;
+    rejoin.$askDue = NOW + left * UNIT;
+    for (const [from, answer] of answers.entries()) {
+      if (answer === NONE) continue;
+      rejoin.$answers.set(this.names[from] as string, this.answer(from, answer >> 1, (answer & 1) === 1));
+    }
+  }
+
+  #rejoinOf(rejoin: OpenRejoin | null, now: number): Pick<Local, 'rejoin' | 'answers'> {
+    if (rejoin === null) return { rejoin: NONE, answers: this.names.map(() => NONE) };
+    const answers = this.names.map((ip) => {
+      const answer = rejoin.$answers.get(ip);
+      return answer === undefined ? NONE : 2 * answer.term + (answer.empty === false ? 0 : 1);
+    });
+    return { rejoin: unitsIn(rejoin.$startedAt + this.#timing.leaderTimeoutMs - now), answers };
   }
 
   #openLease(core: RaftCore, lease: OpenLease, local: Local): void {

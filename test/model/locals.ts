@@ -1,7 +1,7 @@
 import type { Bounds } from './bounds.js';
 import { CANDIDATE, type Cores, LEADER, type Local, NONE } from './local.js';
 import { ACK, ageOf, GRANT, kindOf, PRE_GRANT, renamed, termOf } from './message.js';
-import { END_CANDIDACY, END_LEADERSHIP, END_ROUND } from './nets.js';
+import { END_CANDIDACY, END_LEADERSHIP, END_REJOIN, END_ROUND } from './nets.js';
 import { CRASH, CRASH_SAVED, INPUTS, type Step, step } from './step.js';
 
 /** What an input leads to, in numbers. */
@@ -10,7 +10,7 @@ export interface Transition {
   readonly emits: readonly number[];
   /** A number for `emits`. */
   readonly emitsId: number;
-  /** What of the peer is over, as bits: `END_ROUND`, `END_LEADERSHIP`, `END_CANDIDACY`. */
+  /** What of the peer is over, as bits: `END_ROUND` and so on. */
   readonly ends: number;
   readonly isCrash: boolean;
   readonly isCut: boolean;
@@ -89,10 +89,10 @@ export class Locals {
     return numberOf(this.#emits, emits.join());
   }
 
-  #ends({ endsRound, endsLeadership, endsCandidacy }: Step): number {
-    const round = endsRound ? END_ROUND : 0;
-    if (this.#bounds.keepDead) return round;
-    return round | (endsLeadership ? END_LEADERSHIP : 0) | (endsCandidacy ? END_CANDIDACY : 0);
+  #ends({ endsRound, endsLeadership, endsCandidacy, endsRejoin }: Step): number {
+    const own = (endsRound ? END_ROUND : 0) | (endsRejoin ? END_REJOIN : 0);
+    if (this.#bounds.keepDead) return own;
+    return own | (endsLeadership ? END_LEADERSHIP : 0) | (endsCandidacy ? END_CANDIDACY : 0);
   }
 
   #numbered(done: Step, input: number): Transition {
@@ -130,6 +130,8 @@ function renamedLocal(local: Local, to: readonly number[]): Local {
   };
   const sent = [...local.sent];
   for (const [at, age] of local.sent.entries()) sent[peer(at)] = age;
+  const answers = [...local.answers];
+  for (const [at, answer] of local.answers.entries()) answers[peer(at)] = answer;
   return {
     ...local,
     owner: peer(local.owner),
@@ -139,6 +141,7 @@ function renamedLocal(local: Local, to: readonly number[]): Local {
     holder: peer(local.holder),
     round: peers(local.round),
     sent,
+    answers,
     savedVote: peer(local.savedVote),
     pendingVote: peer(local.pendingVote),
     held: local.held.map((code) => renamed(code, to)),
@@ -170,6 +173,9 @@ function colourOf(local: Local): string {
     count(local.votes),
     count(local.round),
     local.sent.toSorted((a, b) => a - b),
+    local.rejoin,
+    local.wiped,
+    local.answers.toSorted((a, b) => a - b),
   ].join(' ');
 }
 

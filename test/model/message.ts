@@ -14,6 +14,9 @@ export const KINDS = [
   'grant',
   'preGrant',
   'ack',
+  'question',
+  'answer',
+  'emptyAnswer',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -25,13 +28,20 @@ export const ORDER = 4;
 export const GRANT = 5;
 export const PRE_GRANT = 6;
 export const ACK = 7;
+/** What a peer with an empty store asks the others, and what they answer: from a store that holds something, or not. */
+export const QUESTION = 8;
+export const ANSWER = 9;
+export const EMPTY_ANSWER = 10;
 
 /** The addressee of what goes to all. */
 export const ALL = 7;
-/** The number of codes: 8 kinds, terms, addressees and ages each. */
-export const CODES = 4096;
+/** The number of codes: 16 kinds; 8 terms, addressees and ages each. */
+export const CODES = 8192;
 
-/** Age counts, in units of the clock of the leader, from the sending of the beat. */
+/**
+ * Age counts, in units of the clock of the leader, from the sending of the beat; where messages die, that of each from
+ * its own sending.
+ */
 export function message(kind: number, term: number, to: number = ALL, age = 0): number {
   return (kind << 9) | (term << 6) | (to << 3) | age;
 }

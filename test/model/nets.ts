@@ -1,13 +1,17 @@
+import type { Bounds } from './bounds.js';
 import {
   ACK,
   ALL,
+  ANSWER,
   ageOf,
   BEAT,
+  EMPTY_ANSWER,
   GRANT,
   kindOf,
   message,
   PRE_GRANT,
   PRE_VOTE,
+  QUESTION,
   renamed,
   TRANSFER_VOTE,
   termOf,
@@ -19,6 +23,7 @@ import {
 export const END_ROUND = 1;
 export const END_LEADERSHIP = 2;
 export const END_CANDIDACY = 4;
+export const END_REJOIN = 8;
 
 /** All sets of messages that a peer may have sent, each with a number. */
 export class Nets {
@@ -38,15 +43,22 @@ export class Nets {
   readonly #renamings: readonly (readonly number[])[];
   readonly #oldAge: number;
   readonly #keepDead: boolean;
+  readonly #areMortal: boolean;
 
-  constructor(renamings: readonly (readonly number[])[], oldAge: number, keepDead: boolean) {
+  /** @param oldAge the age from which on a beat gives no lease, and at which messages die, if they are mortal */
+  constructor(
+    renamings: readonly (readonly number[])[],
+    oldAge: number,
+    { keepDead, wipes }: Pick<Bounds, 'keepDead' | 'wipes'>,
+  ) {
     this.#renamings = renamings;
     this.#oldAge = oldAge;
     this.#keepDead = keepDead;
+    this.#areMortal = wipes > 0;
   }
 
   id(codes: readonly number[]): number {
-    const sorted = [...new Set(codes)].sort((a, b) => a - b);
+    const sorted = [...new Set(this.#areMortal ? codes.filter(isYoungest) : codes)].sort((a, b) => a - b);
     const key = sorted.join();
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
@@ -77,7 +89,7 @@ export class Nets {
 
   /** The set `id` of `owner` when the round or leadership of `peer` is over. */
   ended(id: number, owner: number, peer: number, what: number): number {
-    const key = ((id * 8 + owner) * 8 + peer) * 8 + what;
+    const key = ((id * 8 + owner) * 8 + peer) * 16 + what;
     const known = this.#ended.get(key);
     if (known !== undefined) return known;
     const codes = this.all[id] as readonly number[];
@@ -87,10 +99,13 @@ export class Nets {
       const isTo = toOf(code) === peer;
       if ((what & END_ROUND) !== 0 && ((isOwn && kind === PRE_VOTE) || (isTo && kind === PRE_GRANT)))
         return [];
+      if ((what & END_REJOIN) !== 0 && ((isOwn && kind === QUESTION) || (isTo && isAnswer(kind)))) return [];
       if ((what & END_CANDIDACY) !== 0 && isTo && kind === GRANT) return [];
       if ((what & END_LEADERSHIP) === 0) return [code];
       if (isTo && kind === ACK) return [];
-      return isOwn && kind === BEAT ? [message(BEAT, termOf(code), ALL, this.#oldAge)] : [code];
+      return isOwn && kind === BEAT && !this.#areMortal
+        ? [message(BEAT, termOf(code), ALL, this.#oldAge)]
+        : [code];
     });
     const rest = this.id(kept);
     this.#ended.set(key, rest);
@@ -118,6 +133,7 @@ export class Nets {
     const codes = this.all[id] as readonly number[];
     const later = codes.flatMap((code) => {
       const kind = kindOf(code);
+      if (this.#areMortal) return this.#agedMortal(code, kind);
       if (kind !== BEAT && kind !== ACK) return [code];
       const leader = kind === BEAT ? owner : toOf(code);
       if ((peers & (1 << leader)) === 0 || ageOf(code) === this.#oldAge) return [code];
@@ -128,6 +144,17 @@ export class Nets {
     const rest = this.id(later);
     this.#aged.set(key, rest);
     return rest;
+  }
+
+  /** Whether a message has died; it is kept as a record of what was said. */
+  hasDied(code: number): boolean {
+    return this.#areMortal && ageOf(code) === this.#oldAge;
+  }
+
+  #agedMortal(code: number, kind: number): readonly number[] {
+    const age = ageOf(code) + 1;
+    if (age > this.#oldAge) return [code];
+    return age < this.#oldAge || RECORDS.includes(kind) ? [code + 1] : [];
   }
 
   renamed(id: number, renaming: number): number {
@@ -154,6 +181,16 @@ export class Nets {
 }
 
 const VOTES: readonly number[] = [VOTE, TRANSFER_VOTE, GRANT];
+/** By these it is seen, after their death, who won and who voted for whom. */
+const RECORDS: readonly number[] = [...VOTES, BEAT];
+
+const isAnswer = (kind: number): boolean => kind === ANSWER || kind === EMPTY_ANSWER;
+
+/** What is not a beat, nor answers one, can do no more than the same that was sent later. */
+function isYoungest(code: number, _at: number, codes: readonly number[]): boolean {
+  if (kindOf(code) === BEAT || kindOf(code) === ACK) return true;
+  return !codes.some((other) => other >> 3 === code >> 3 && other < code);
+}
 
 /** S4, as others see it: a candidacy is a vote for oneself. */
 function votesTwice(codes: readonly number[]): boolean {

@@ -9,7 +9,7 @@ const USAGE = `The model checker: every state that three peers of the real core 
   --case NAME      only this case, or those whose names begin so (NAME*); may be repeated
   --list           tell the cases
   --verbose        tell each depth
-  --voters N --observers N --timeout L --terms N --crashes N --transfers N --slow-clocks N --stands N
+  --voters N --observers N --timeout L --terms N --crashes N --wipes N --transfers N --slow-clocks N --stands N
   --late-saves --keep-dead --depth N --states N      bounds of a case of your own`;
 
 const NUMBERS = {
@@ -18,6 +18,7 @@ const NUMBERS = {
   timeout: 'timeout',
   terms: 'terms',
   crashes: 'crashes',
+  wipes: 'wipes',
   transfers: 'transfers',
   'slow-clocks': 'slowClocks',
   stands: 'stands',
@@ -40,6 +41,7 @@ const { values } = parseArgs({
     timeout: text,
     terms: text,
     crashes: text,
+    wipes: text,
     transfers: text,
     'slow-clocks': text,
     stands: text,

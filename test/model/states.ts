@@ -4,7 +4,19 @@ import { Cores, LEADER, type Local, NONE } from './local.js';
 import { isDead, Locals, type Transition } from './locals.js';
 import { ACK, ageOf, CODES, kindOf, toOf } from './message.js';
 import { Nets } from './nets.js';
-import { CRASH, CRASH_SAVED, deliver, INPUTS, LEARN, PASS, RESIGN, reaches, SAVED, TICK } from './step.js';
+import {
+  CRASH,
+  CRASH_SAVED,
+  deliver,
+  INPUTS,
+  LEARN,
+  PASS,
+  RESIGN,
+  reaches,
+  SAVED,
+  TICK,
+  WIPE,
+} from './step.js';
 
 /** Takes a move that changes something: what it leads to stands in `States.next`, unless it is a violation. */
 export type Visit = (move: number, violation: string | null) => void;
@@ -35,7 +47,9 @@ export class States {
   readonly #noEmits: number;
 
   constructor(kernel: Kernel, bounds: Bounds) {
-    if (bounds.lateSaves && bounds.slowClocks > 0) throw new Error('late saves go with clocks that go alike');
+    if ((bounds.lateSaves || bounds.wipes > 0) && bounds.slowClocks > 0)
+      throw new Error('late saves and lost stores go with clocks that go alike');
+    if (bounds.lateSaves && bounds.wipes > 0) throw new Error('lost stores go with saves that take no time');
     this.#bounds = bounds;
     this.cores = new Cores(kernel, bounds);
     this.#count = this.cores.count;
@@ -46,7 +60,7 @@ export class States {
       this.renamings.map((to, at) => [to.reduce((key, place) => key * 8 + place, 0), at]),
     );
     this.locals = new Locals(this.cores, bounds, this.renamings);
-    this.nets = new Nets(this.renamings, this.cores.oldAge, bounds.keepDead);
+    this.nets = new Nets(this.renamings, this.cores.oldAge, bounds);
     this.#noEmits = this.locals.emitsId([]);
     this.next = new Int32Array(this.size);
     this.#best = new Int32Array(this.size);
@@ -64,8 +78,8 @@ export class States {
       words[2 * peer] = this.locals.id(this.cores.started(peer, 0, NONE));
       words[2 * peer + 1] = none * 4 + this.#bounds.slowClocks;
     }
-    const { crashes, transfers, stands } = this.#bounds;
-    words[this.size - 1] = crashes * 256 + transfers * 16 + stands;
+    const { wipes, crashes, transfers, stands } = this.#bounds;
+    words[this.size - 1] = wipes * A_WIPE + crashes * A_CRASH + transfers * A_TRANSFER + stands;
     return words;
   }
 
@@ -167,13 +181,14 @@ export class States {
   }
 
   #movesOf(words: Int32Array, peer: number, visit: Visit): void {
-    const { crashes, transfers } = this.#left(words);
+    const { wipes, crashes, transfers } = this.#left(words);
     const local = this.local(words, peer);
     const attempt = (input: number): void => {
       const violation = this.#give(words, peer, input);
       if (violation !== UNCHANGED) visit(peer * INPUTS + input, violation);
     };
     if (crashes > 0) attempt(CRASH);
+    if (wipes > 0 && this.#mayBeWiped(words, peer)) attempt(WIPE);
     if (local.pendingTerm !== NONE) {
       if (crashes > 0) attempt(CRASH_SAVED);
       attempt(SAVED);
@@ -185,7 +200,8 @@ export class States {
       if (from === peer) continue;
       known = Math.max(known, this.local(words, from).savedTerm);
       const net = this.nets.all[(words[2 * from + 1] as number) >> 2] as readonly number[];
-      for (const code of net) if (reaches(code, from, peer)) attempt(deliver(from, code));
+      for (const code of net)
+        if (reaches(code, from, peer) && !this.nets.hasDied(code)) attempt(deliver(from, code));
     }
     for (let term = local.term + 1; term <= known; term++) attempt(LEARN + term);
     if (transfers === 0 || local.state !== LEADER) return;
@@ -202,12 +218,11 @@ export class States {
     next.set(words);
     next[2 * peer] = done.local;
     if (done.ends !== 0) this.#end(peer, done.ends);
-    if (input < TICK && kindOf(input & (CODES - 1)) === ACK)
-      this.#dropOvertaken(peer, Math.floor(input / CODES));
+    if (input < TICK && kindOf(input % CODES) === ACK) this.#dropOvertaken(peer, Math.floor(input / CODES));
     const net = next[2 * peer + 1] as number;
     next[2 * peer + 1] = this.#withEmits(net >> 2, done, peer) * 4 + (net & 3);
-    if (done.isCrash) next[this.size - 1] = (next[this.size - 1] as number) - 256;
-    else if (input >= RESIGN) next[this.size - 1] = (next[this.size - 1] as number) - 16;
+    const cost = done.isCrash ? A_CRASH : input === WIPE ? A_WIPE : input >= RESIGN ? A_TRANSFER : 0;
+    if (cost > 0) next[this.size - 1] = (next[this.size - 1] as number) - cost;
     else if (done.local === before && !isLess(words, next) && !isLess(next, words)) return UNCHANGED;
     return this.#violatedBy(peer, this.locals.all[before] as Local, words, done.isCrash);
   }
@@ -267,15 +282,29 @@ export class States {
 
   #left(words: Int32Array) {
     const left = words[this.size - 1] as number;
-    return { crashes: left >> 8, transfers: (left >> 4) & 15, stands: left & 15 };
+    return {
+      wipes: Math.floor(left / A_WIPE),
+      crashes: Math.floor(left / A_CRASH) & 15,
+      transfers: Math.floor(left / A_TRANSFER) & 15,
+      stands: left & 15,
+    };
+  }
+
+  /** Of the stores that are lost at a time there are fewer than a majority. */
+  #mayBeWiped(words: Int32Array, peer: number): boolean {
+    const { voters } = this.#bounds;
+    let empty = 0;
+    for (let other = 0; other < voters; other++)
+      if (other !== peer && this.local(words, other).rejoin !== NONE) empty++;
+    return peer < voters && empty < Math.floor(voters / 2);
   }
 
   #violatedBy(peer: number, before: Local, words: Int32Array, isCrash: boolean): string | null {
     const { next, nets } = this;
     const net = (next[2 * peer + 1] as number) >> 2;
     const after = this.local(next, peer);
-    if (nets.votesTwice[net] === true) return 'S4: a peer votes twice in one term';
-    if (isCrash && after.term < (nets.maxTerm[net] as number))
+    if (nets.votesTwice[net] === true && after.wiped === 0) return 'S4: a peer votes twice in one term';
+    if (isCrash && after.wiped === 0 && after.term < (nets.maxTerm[net] as number))
       return `S3: a peer that spoke in term ${nets.maxTerm[net]} restarts in term ${after.term}`;
     const led = nets.beatTerms[(words[2 * peer + 1] as number) >> 2] as number;
     if (before.state !== LEADER && after.state === LEADER && (led & (1 << after.term)) !== 0)
@@ -297,6 +326,11 @@ export class States {
     return leaders > 1 ? 'S2: two peers lead at one instant' : null;
   }
 }
+
+/** What each costs of what the bounds allow. */
+const A_TRANSFER = 16;
+const A_CRASH = 256;
+const A_WIPE = 4096;
 
 /** What stands for a violation where nothing changes. */
 const UNCHANGED = 'unchanged';

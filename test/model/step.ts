@@ -1,19 +1,22 @@
 import type { RaftCore } from '../../src/core/core.js';
 import type { Output } from '../../src/core/outputs.js';
 import type { Bounds } from './bounds.js';
-import { CANDIDATE, type Cores, FOLLOWER, LEADER, type Local, NONE, NOW, UNIT } from './local.js';
+import { CANDIDATE, type Cores, FOLLOWER, ID, LEADER, type Local, NONE, NOW, UNIT } from './local.js';
 import {
   ACK,
   ALL,
+  ANSWER,
   ageOf,
   BEAT,
   CODES,
+  EMPTY_ANSWER,
   GRANT,
   kindOf,
   message,
   ORDER,
   PRE_GRANT,
   PRE_VOTE,
+  QUESTION,
   TRANSFER_VOTE,
   termOf,
   textOfMessage,
@@ -28,6 +31,8 @@ export const PASS = SPECIAL + 1;
 export const CRASH = SPECIAL + 2;
 export const CRASH_SAVED = SPECIAL + 3;
 export const SAVED = SPECIAL + 4;
+/** A crash with a restart, and with the loss of the store. */
+export const WIPE = SPECIAL + 5;
 /** It learns that another peer is in a term. */
 export const LEARN = SPECIAL + 8;
 export const RESIGN = SPECIAL + 16;
@@ -44,6 +49,8 @@ export interface Step {
   readonly endsRound: boolean;
   readonly endsLeadership: boolean;
   readonly endsCandidacy: boolean;
+  /** Whether it has recovered, or begins to recover anew. */
+  readonly endsRejoin: boolean;
   /** Whether a bound forbids it. */
   readonly isCut: boolean;
   readonly violation: string | null;
@@ -51,21 +58,23 @@ export interface Step {
 
 /** Gives an input to the real core that `local` tells of. */
 export function step(cores: Cores, bounds: Bounds, local: Local, input: number): Step {
-  if (input === CRASH || input === CRASH_SAVED) return restarted(cores, local, input);
+  if (input === CRASH || input === CRASH_SAVED || input === WIPE) return restarted(cores, local, input);
   const core = cores.core(local);
   if (input === PASS) {
-    const next = { ...cores.local(core, local.owner, NOW + UNIT), held: aged(local.held, cores.oldAge) };
-    return { ...QUIET, next };
+    const { wiped } = local;
+    const held = aged(local.held, cores.oldAge);
+    return { ...QUIET, next: { ...cores.local(core, local.owner, NOW + UNIT), wiped, held } };
   }
   const run = new Run(cores, bounds, core, local);
   run.take(input);
-  const next = { ...cores.local(core, local.owner), held: run.held };
+  const next = { ...cores.local(core, local.owner), wiped: local.wiped, held: run.held };
   return {
     next,
     emits: run.emits,
     endsRound: cores.openedRound(core) || (!bounds.keepDead && local.round !== NONE && next.round === NONE),
     endsLeadership: local.state === LEADER && next.state !== LEADER,
     endsCandidacy: local.state === CANDIDATE && (next.state !== CANDIDATE || next.term > local.term),
+    endsRejoin: local.rejoin !== NONE && next.rejoin === NONE,
     isCut:
       [...run.emits, ...run.held].some((code) => termOf(code) > bounds.terms) || next.term > bounds.terms,
     violation: run.violation ?? changed(local, next),
@@ -82,10 +91,13 @@ function aged(held: readonly number[], oldAge: number): number[] {
 function restarted(cores: Cores, local: Local, input: number): Step {
   const { owner, pendingTerm, pendingVote, savedTerm, savedVote } = local;
   const isSaved = input === CRASH_SAVED && pendingTerm !== NONE;
-  const next = isSaved
+  const isEmpty = input === WIPE || local.rejoin !== NONE;
+  const started = isSaved
     ? cores.started(owner, pendingTerm, pendingVote)
-    : cores.started(owner, savedTerm, savedVote);
-  const isForgetful = pendingTerm === NONE && (next.term !== local.term || next.voteFor !== local.voteFor);
+    : cores.started(owner, savedTerm, savedVote, isEmpty);
+  const next = { ...started, wiped: input === WIPE ? 1 : local.wiped };
+  const isForgetful =
+    !isEmpty && pendingTerm === NONE && (next.term !== local.term || next.voteFor !== local.voteFor);
   const violation = isForgetful ? `S3, S4: a restart forgets the vote of term ${local.term}` : null;
   return {
     next,
@@ -93,6 +105,7 @@ function restarted(cores: Cores, local: Local, input: number): Step {
     endsRound: true,
     endsLeadership: true,
     endsCandidacy: true,
+    endsRejoin: true,
     isCut: false,
     violation,
   };
@@ -103,6 +116,7 @@ const QUIET = {
   endsRound: false,
   endsLeadership: false,
   endsCandidacy: false,
+  endsRejoin: false,
   isCut: false,
   violation: null,
 } as const;
@@ -151,7 +165,7 @@ class Run {
 
   /** @returns the reply, if it is one that counts */
   #give(input: number): number | undefined {
-    if (input < SPECIAL) return this.#deliver(input >> 12, input & (CODES - 1));
+    if (input < SPECIAL) return this.#deliver(Math.floor(input / CODES), input % CODES);
     if (input === TICK) this.#core.tick(NOW);
     else if (input === SAVED) {
       const { pendingTerm: term, pendingVote } = this.#local;
@@ -189,6 +203,14 @@ class Run {
         const reply = core.receivedBeat(cores.beat(from, term, ageOf(code)), NOW);
         return message(ACK, reply.requestTerm, from, ageOf(code));
       }
+      case QUESTION: {
+        const { term: own, empty } = core.getPeer(NOW, ID);
+        return message(empty === true ? EMPTY_ANSWER : ANSWER, own, from);
+      }
+      case ANSWER:
+      case EMPTY_ANSWER:
+        core.receivedPeer(name, cores.answer(from, term, kindOf(code) === EMPTY_ANSWER), NOW);
+        return undefined;
       case ORDER:
         core.receivedTransfer({ peer: cores.snapshot(from, LEADER, term, from) }, NOW);
         return undefined;
@@ -219,6 +241,7 @@ class Run {
           this.#carryOut(this.#core.takeOutputs());
         }
       } else if (output.type === 'send') this.#leave(this.#coded(output.request, output.to));
+      else if (output.id !== undefined) this.#leave(message(QUESTION, 0));
     }
   }
 
@@ -242,14 +265,15 @@ class Run {
 export function textOfInput(input: number, peer: number, names: readonly string[]): string {
   const name = names[peer];
   if (input < SPECIAL) {
-    const code = input & (CODES - 1);
+    const code = input % CODES;
     const kind = kindOf(code);
     const text = textOfMessage(code, names).replace(/ to \w+$/, '');
-    return `${name} receives ${text} of ${names[input >> 12]}${kind === BEAT ? ' and acknowledges it' : ''}`;
+    return `${name} receives ${text} of ${names[Math.floor(input / CODES)]}${kind === BEAT ? ' and acknowledges it' : ''}`;
   }
   if (input === TICK) return `${name} does what is due`;
   if (input === CRASH) return `${name} crashes and restarts`;
   if (input === CRASH_SAVED) return `${name} crashes and restarts; its save was done`;
+  if (input === WIPE) return `${name} crashes, loses its store and restarts`;
   if (input === SAVED) return `the save of ${name} is done`;
   if (input >= RESIGN) return `${name} resigns for ${names[input - RESIGN]}`;
   return `${name} learns of term ${input - LEARN}`;

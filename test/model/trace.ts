@@ -43,5 +43,6 @@ function describe(local: Local, names: readonly string[]): string {
     local.promise === 0 ? '' : `, promise to ${names[local.holder] ?? 'nobody'} for ${local.promise}`;
   const leads = local.state === LEADER ? `, ${local.leads === 1 ? 'leads' : 'does not lead'}` : '';
   const saves = local.pendingTerm === NONE ? '' : ', saves';
-  return `${state} of term ${local.term}, ${vote}${promise}${leads}${saves}`;
+  const rejoins = local.rejoin === NONE ? '' : ', recovers';
+  return `${state} of term ${local.term}, ${vote}${promise}${leads}${saves}${rejoins}`;
 }
