@@ -55,14 +55,14 @@ export const PROMISES: readonly Defect[] = [
         'const promisedMs = this.timing.leaderTimeoutMs;',
       ),
     ],
-    foundBy: [simulator(1), scenario('unequal-l')],
+    foundBy: [simulator(1), model({ timeout: 1, longer: 1 }), scenario('unequal-l')],
   },
   {
     name: 'a restart forgets the largest L promised',
     patches: [
       patch(CORE, 'now + Math.max(leaderTimeoutMs, this.#durable.promisedMs);', 'now + leaderTimeoutMs;'),
     ],
-    foundBy: [simulator(27)],
+    foundBy: [simulator(27), model({ timeout: 1, longer: 1, crashes: 1 })],
   },
   {
     name: 'a jump of the wall clock ends the promise',

@@ -26,6 +26,11 @@ export const STORES: readonly Defect[] = [
     foundBy: [model({ timeout: 1, wipes: 1 }), scenario('wiped-majority-rival')],
   },
   {
+    name: 'a wiped store asks before its start wait is over',
+    patches: [patch(REJOIN, 'peers.isAlone ? now : now + timing.leaderTimeoutMs;', 'now;')],
+    foundBy: [scenario('wiped-asks-early')],
+  },
+  {
     name: 'a wiped store votes again in the highest term that it hears of',
     patches: [
       patch(

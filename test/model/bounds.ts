@@ -6,6 +6,8 @@ export interface Bounds {
   readonly observers: number;
   /** L in units of time. */
   readonly timeout: number;
+  /** By how many units the L of the first voter is longer. */
+  readonly longer: number;
   /** The highest term. */
   readonly terms: number;
   /** How many crashes with a restart. */
@@ -46,6 +48,7 @@ export const SMALL: Bounds = {
   voters: 3,
   observers: 0,
   timeout: 2,
+  longer: 0,
   terms: 2,
   crashes: 0,
   wipes: 0,

@@ -23,6 +23,8 @@ export const CASES: readonly Case[] = [
   of('slow-clocks-transfer', { timeout: 3, slowClocks: 2, transfers: 1 }),
   of('three-terms-L2-transfer', { terms: 3, transfers: 1 }),
   of('three-terms-L2-crash', { terms: 3, crashes: 1 }),
+  of('unequal-L', { longer: 1 }),
+  of('unequal-L-crash-transfer', { timeout: 1, longer: 1, crashes: 1, transfers: 1 }),
   of('wiped', { wipes: 1 }),
   of('wiped-crash-transfer', { timeout: 1, wipes: 1, crashes: 1, transfers: 1 }),
   of('wiped-twice', { timeout: 1, wipes: 2 }),

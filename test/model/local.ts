@@ -2,6 +2,7 @@ import type { RaftCore } from '../../src/core/core.js';
 import type { Beat, PeerReply, Vote } from '../../src/core/messages.js';
 import type { StoredState } from '../../src/core/outputs.js';
 import type { PeerSnapshot, PeerState, RaftPeer } from '../../src/core/peer.js';
+import type { Timing } from '../../src/core/timing.js';
 import type { Bounds } from './bounds.js';
 import type { Kernel } from './build.js';
 
@@ -52,6 +53,8 @@ export interface Local {
   /** Whether it ever lost its store: what it had said binds it no more. */
   wiped: number;
   savedTerm: number;
+  /** The longest promise in the store, in units. */
+  savedPromise: number;
   savedVote: number;
   /** The record being saved, and the messages that wait for it. */
   pendingTerm: number;
@@ -159,11 +162,12 @@ export class Cores {
   readonly oldAge: number;
   readonly #kernel: Kernel;
   readonly #bounds: Bounds;
-  readonly #timing;
+  /** The times of each peer. */
+  readonly #timings: readonly Timing[];
   readonly #members;
 
   constructor(kernel: Kernel, bounds: Bounds) {
-    const { voters, observers, timeout, slowClocks } = bounds;
+    const { voters, observers, timeout, longer, slowClocks } = bounds;
     this.#kernel = kernel;
     this.#bounds = bounds;
     this.count = voters + observers;
@@ -171,24 +175,26 @@ export class Cores {
     this.#members = this.names.map((ip, at) => ({ ip, observer: at >= voters }));
     // A little more than what makes the lease one unit shorter: so it ends with a unit, not just behind it.
     const clockDrift = slowClocks === 0 ? 0 : 1 / (2 * timeout - 1) + 1e-4;
-    const leaderTimeoutMs = timeout * UNIT;
     const least = { heartbeatMs: 1, requestTimeoutMs: 1, staggerMs: 0, randomMs: 0 };
-    this.#timing = { ...least, leaderTimeoutMs, clockDrift };
-    this.oldAge = Math.ceil(kernel.leaseMs(this.#timing) / UNIT);
+    this.#timings = this.names.map((_, at) => {
+      const leaderTimeoutMs = (at === 0 ? timeout + longer : timeout) * UNIT;
+      return { ...least, leaderTimeoutMs, clockDrift };
+    });
+    this.oldAge = Math.ceil(Math.max(...this.#timings.map(kernel.leaseMs)) / UNIT);
   }
 
   /** A peer that starts, with `term` and `voteFor` in its store, or with an empty one. */
-  started(owner: number, term: number, voteFor: number, isEmpty = false): Local {
-    const core = this.#newCore(owner, isEmpty ? null : this.#stored(term, voteFor));
+  started(owner: number, term: number, voteFor: number, promise: number, isEmpty = false): Local {
+    const core = this.#newCore(owner, isEmpty ? null : this.#stored(term, voteFor, promise));
     core.tick(NOW);
     return this.local(core, owner);
   }
 
   /** The core that `local` tells of, at `NOW`; its elections and beats are due. */
   core(local: Local): RaftCore {
-    const { owner, savedTerm, savedVote, round, held, pendingTerm } = local;
+    const { owner, savedTerm, savedVote, savedPromise, round, held, pendingTerm } = local;
     const isEmpty = local.rejoin !== NONE;
-    const core = this.#newCore(owner, isEmpty ? null : this.#stored(savedTerm, savedVote));
+    const core = this.#newCore(owner, isEmpty ? null : this.#stored(savedTerm, savedVote, savedPromise));
     const open = core as unknown as OpenCore;
     const peers = core.peers as unknown as OpenPeerSet;
     const { self } = core.peers;
@@ -201,7 +207,7 @@ export class Cores {
     open.$promise.until = NOW + local.promise * UNIT;
     open.$roundNumber = ROUND;
     if (round !== NONE) open.$round = { number: ROUND, grants: this.#ips(round) };
-    if (pendingTerm !== NONE) open.$saving = this.#stored(pendingTerm, local.pendingVote);
+    if (pendingTerm !== NONE) open.$saving = this.#stored(pendingTerm, local.pendingVote, savedPromise);
     for (const ip of this.#ips(local.votes)) peers.$votes.add(ip);
     if (local.lastLeader !== NONE) {
       const ip = this.names[local.lastLeader] as string;
@@ -237,10 +243,11 @@ export class Cores {
       holder: promise === 0 ? NONE : this.#at(open.$promise.holder),
       promise,
       round: open.$round === null ? NONE : this.#bits(open.$round.grants),
-      ...this.#leaseOf(open.$lease, state, now),
-      ...this.#rejoinOf(open.$rejoin, now),
+      ...this.#leaseOf(open.$lease, owner, state, now),
+      ...this.#rejoinOf(open.$rejoin, owner, now),
       wiped: 0,
       savedTerm: open.$durable.term,
+      savedPromise: open.$durable.promisedMs / UNIT,
       savedVote: this.#at(open.$durable.voteFor),
       pendingTerm: isPending ? open.$saving.term : NONE,
       pendingVote: isPending ? this.#at(open.$saving.voteFor) : NONE,
@@ -270,7 +277,7 @@ export class Cores {
   }
 
   beat(from: number, term: number, age: number): Beat {
-    const { leaderTimeoutMs } = this.#timing;
+    const { leaderTimeoutMs } = this.#timingOf(from);
     return {
       peer: this.snapshot(from, LEADER, term, from),
       datums: [],
@@ -281,22 +288,26 @@ export class Cores {
 
   /** What the peer `from` answers to one that asks with the id `ID`. */
   answer(from: number, term: number, empty: boolean): PeerReply {
-    const promisedMs = this.#timing.leaderTimeoutMs;
+    const promisedMs = this.#timingOf(from).leaderTimeoutMs;
     return { ...this.snapshot(from, FOLLOWER, term, NONE), empty, promisedMs, id: ID };
+  }
+
+  #timingOf(owner: number): Timing {
+    return this.#timings[owner] as Timing;
   }
 
   #newCore(owner: number, stored: StoredState | null): RaftCore {
     const { RaftCore, RaftPeerSet } = this.#kernel;
     const peers = new RaftPeerSet({ local: this.names[owner] as string, members: this.#members });
-    return new RaftCore({ peers, random: () => 0, timing: this.#timing, stored });
+    return new RaftCore({ peers, random: () => 0, timing: this.#timingOf(owner), stored });
   }
 
-  #stored(term: number, voteFor: number): StoredState {
-    return { term, voteFor: this.#ip(voteFor), promisedMs: this.#bounds.timeout * UNIT };
+  #stored(term: number, voteFor: number, promise: number): StoredState {
+    return { term, voteFor: this.#ip(voteFor), promisedMs: promise * UNIT };
   }
 
-  #openRejoin(rejoin: OpenRejoin, { rejoin: left, answers }: Local): void {
-    rejoin.$startedAt = NOW - (this.#bounds.timeout - left) * UNIT;
+  #openRejoin(rejoin: OpenRejoin, { owner, rejoin: left, answers }: Local): void {
+    rejoin.$startedAt = NOW + left * UNIT - this.#timingOf(owner).leaderTimeoutMs;
     rejoin.$askDue = NOW + left * UNIT;
     for (const [from, answer] of answers.entries()) {
       if (answer === NONE) continue;
@@ -304,13 +315,13 @@ export class Cores {
     }
   }
 
-  #rejoinOf(rejoin: OpenRejoin | null, now: number): Pick<Local, 'rejoin' | 'answers'> {
+  #rejoinOf(rejoin: OpenRejoin | null, owner: number, now: number): Pick<Local, 'rejoin' | 'answers'> {
     if (rejoin === null) return { rejoin: NONE, answers: this.names.map(() => NONE) };
     const answers = this.names.map((ip) => {
       const answer = rejoin.$answers.get(ip);
       return answer === undefined ? NONE : 2 * answer.term + (answer.empty === false ? 0 : 1);
     });
-    return { rejoin: unitsIn(rejoin.$startedAt + this.#timing.leaderTimeoutMs - now), answers };
+    return { rejoin: unitsIn(rejoin.$startedAt + this.#timingOf(owner).leaderTimeoutMs - now), answers };
   }
 
   #openLease(core: RaftCore, lease: OpenLease, local: Local): void {
@@ -329,7 +340,7 @@ export class Cores {
     lease.$isOver = local.over === 1;
   }
 
-  #leaseOf(lease: OpenLease, state: number, now: number) {
+  #leaseOf(lease: OpenLease, owner: number, state: number, now: number) {
     const sent = this.names.map(() => NONE);
     if (state !== LEADER && !this.#bounds.keepDead)
       return { gained: 0, over: 0, leaseLeft: 0, electedAge: 0, sent };
@@ -345,7 +356,10 @@ export class Cores {
       gained,
       over: isOver ? 1 : 0,
       leaseLeft: isOver ? 0 : Math.max(0, Math.round((lease.$end - now) * 10) / 10),
-      electedAge: gained === 1 ? 0 : Math.min(this.#bounds.timeout, unitsIn(now - lease.$electedAt)),
+      electedAge:
+        gained === 1
+          ? 0
+          : Math.min(this.#timingOf(owner).leaderTimeoutMs / UNIT, unitsIn(now - lease.$electedAt)),
       sent,
     };
   }

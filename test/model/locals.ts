@@ -164,6 +164,7 @@ function colourOf(local: Local): string {
     local.leaseLeft,
     local.electedAge,
     local.savedTerm,
+    local.savedPromise,
     local.pendingTerm,
     peer(local.voteFor),
     peer(local.lastLeader),

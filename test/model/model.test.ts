@@ -64,6 +64,11 @@ describe('three peers', () => {
     expect(explore(kernel, bounds)).toMatchObject({ violation: null, isExhausted: true });
   });
 
+  test('keep S1 to S4 in every state of two terms when one has a longer L', () => {
+    const bounds = { ...SMALL, timeout: 1, longer: 1 };
+    expect(explore(kernel, bounds)).toMatchObject({ violation: null, isExhausted: true });
+  });
+
   test('keep S1 to S4 with saves that take time, as far as a hundred thousand states go', () => {
     const bounds = { ...SMALL, crashes: 1, transfers: 1, lateSaves: true, states: 100_000 };
     expect(explore(kernel, bounds)).toMatchObject({ violation: null });

@@ -9,13 +9,14 @@ const USAGE = `The model checker: every state that three peers of the real core 
   --case NAME      only this case, or those whose names begin so (NAME*); may be repeated
   --list           tell the cases
   --verbose        tell each depth
-  --voters N --observers N --timeout L --terms N --crashes N --wipes N --transfers N --slow-clocks N --stands N
+  --voters N --observers N --timeout L --longer N --terms N --crashes N --wipes N --transfers N --slow-clocks N --stands N
   --late-saves --keep-dead --depth N --states N      bounds of a case of your own`;
 
 const NUMBERS = {
   voters: 'voters',
   observers: 'observers',
   timeout: 'timeout',
+  longer: 'longer',
   terms: 'terms',
   crashes: 'crashes',
   wipes: 'wipes',
@@ -39,6 +40,7 @@ const { values } = parseArgs({
     voters: text,
     observers: text,
     timeout: text,
+    longer: text,
     terms: text,
     crashes: text,
     wipes: text,

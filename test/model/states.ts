@@ -43,18 +43,23 @@ export class States {
   readonly #from: readonly (readonly number[])[];
   /** The renamings by the places to which they bring the peers. */
   readonly #byPlaces: ReadonlyMap<number, number>;
+  /** For each peer the first of those of its kind: only these may be renamed into each other. */
+  readonly #firstAlike: readonly number[];
   readonly #timeMasks: readonly number[];
   readonly #noEmits: number;
 
   constructor(kernel: Kernel, bounds: Bounds) {
     if ((bounds.lateSaves || bounds.wipes > 0) && bounds.slowClocks > 0)
       throw new Error('late saves and lost stores go with clocks that go alike');
-    if (bounds.lateSaves && bounds.wipes > 0) throw new Error('lost stores go with saves that take no time');
+    if (bounds.lateSaves && bounds.wipes + bounds.longer > 0)
+      throw new Error('lost stores and unequal L go with saves that take no time');
+    if (bounds.wipes > 0 && bounds.longer > 0) throw new Error('lost stores go with equal L');
     this.#bounds = bounds;
     this.cores = new Cores(kernel, bounds);
     this.#count = this.cores.count;
     this.size = 2 * this.#count + 1;
-    this.renamings = renamingsOf(bounds);
+    this.#firstAlike = this.cores.names.map((_, at) => firstAlike(at, bounds));
+    this.renamings = renamingsOf(this.#firstAlike);
     this.#from = this.renamings.map((to) => to.map((_, at) => to.indexOf(at)));
     this.#byPlaces = new Map(
       this.renamings.map((to, at) => [to.reduce((key, place) => key * 8 + place, 0), at]),
@@ -75,7 +80,7 @@ export class States {
     const words = new Int32Array(this.size);
     const none = this.nets.id([]);
     for (let peer = 0; peer < this.#count; peer++) {
-      words[2 * peer] = this.locals.id(this.cores.started(peer, 0, NONE));
+      words[2 * peer] = this.locals.id(this.cores.started(peer, 0, NONE, this.#bounds.timeout));
       words[2 * peer + 1] = none * 4 + this.#bounds.slowClocks;
     }
     const { wipes, crashes, transfers, stands } = this.#bounds;
@@ -145,10 +150,9 @@ export class States {
     const colours = this.#colours;
     let key = 0;
     for (let at = 0; at < this.#count; at++) {
-      const isVoter = at < this.#bounds.voters;
-      let place = isVoter ? 0 : this.#bounds.voters;
+      let place = this.#firstAlike[at] as number;
       for (let other = 0; other < this.#count; other++) {
-        if (other === at || other < this.#bounds.voters !== isVoter) continue;
+        if (other === at || this.#firstAlike[other] !== this.#firstAlike[at]) continue;
         if (colours[other] === colours[at]) return -1;
         if ((colours[other] as number) < (colours[at] as number)) place++;
       }
@@ -158,9 +162,8 @@ export class States {
   }
 
   #isSorted(from: readonly number[]): boolean {
-    const { voters } = this.#bounds;
     for (let at = 1; at < from.length; at++) {
-      if (at === voters) continue;
+      if (this.#firstAlike[at] !== this.#firstAlike[at - 1]) continue;
       if ((this.#colours[from[at - 1] as number] as number) > (this.#colours[from[at] as number] as number))
         return false;
     }
@@ -343,11 +346,16 @@ function isLess(a: Int32Array, b: Int32Array): boolean {
   return false;
 }
 
-/** All renamings that make no observer of a voter; the first changes nothing. */
-function renamingsOf({ voters, observers }: Bounds): readonly (readonly number[])[] {
-  const rest = permutations(observers);
-  return permutations(voters).flatMap((first) =>
-    rest.map((last) => [...first, ...last.map((at) => at + voters)]),
+/** Observers differ from voters, and a voter of a longer L from the others. */
+function firstAlike(at: number, { voters, longer }: Bounds): number {
+  if (at >= voters) return voters;
+  return longer > 0 && at > 0 ? 1 : 0;
+}
+
+/** All renamings among those of a kind; the first changes nothing. */
+function renamingsOf(firstAlike: readonly number[]): readonly (readonly number[])[] {
+  return permutations(firstAlike.length).filter((to) =>
+    to.every((place, at) => firstAlike[place] === firstAlike[at]),
   );
 }
 

@@ -89,12 +89,12 @@ function aged(held: readonly number[], oldAge: number): number[] {
 }
 
 function restarted(cores: Cores, local: Local, input: number): Step {
-  const { owner, pendingTerm, pendingVote, savedTerm, savedVote } = local;
+  const { owner, pendingTerm, pendingVote, savedTerm, savedVote, savedPromise } = local;
   const isSaved = input === CRASH_SAVED && pendingTerm !== NONE;
   const isEmpty = input === WIPE || local.rejoin !== NONE;
   const started = isSaved
-    ? cores.started(owner, pendingTerm, pendingVote)
-    : cores.started(owner, savedTerm, savedVote, isEmpty);
+    ? cores.started(owner, pendingTerm, pendingVote, savedPromise)
+    : cores.started(owner, savedTerm, savedVote, savedPromise, isEmpty);
   const next = { ...started, wiped: input === WIPE ? 1 : local.wiped };
   const isForgetful =
     !isEmpty && pendingTerm === NONE && (next.term !== local.term || next.voteFor !== local.voteFor);
