@@ -30,6 +30,6 @@ export const CASES: readonly Case[] = [
   of('wiped-twice', { timeout: 1, wipes: 2 }),
   of('four-terms', { terms: 4, timeout: 1 }),
   of('three-voters-observer', { observers: 1 }),
-  of('five', { voters: 5, states: 10_000_000 }),
+  of('five', { voters: 5, states: 50_000_000 }),
   of('five-crash-transfer', { voters: 5, crashes: 1, transfers: 1, states: 10_000_000 }),
 ];

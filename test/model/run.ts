@@ -102,9 +102,14 @@ async function runCases(cases: readonly Case[]): Promise<number> {
     if (outcome.violation !== null) tell(outcome);
   }
   console.log(
-    `model: ${cases.length} cases, ${exhausted} exhausted, ${states} states, ${violations} violations`,
+    `model: ${cases.length} cases, ${exhausted} exhausted, ${states} states, ${violations} violations, at most ${peakGiB()} GiB`,
   );
   return violations === 0 ? 0 : 1;
+}
+
+/** How much memory the process took. */
+function peakGiB(): string {
+  return (process.resourceUsage().maxRSS / 2 ** 20).toFixed(1);
 }
 
 function figures({ states, depth, ms, isExhausted, violation }: Outcome): string {
