@@ -78,14 +78,18 @@ describe('publish', () => {
     },
   );
 
-  test('does not resolve, and shows nowhere, while no majority has it', async () => {
-    const { lab, leader } = await cluster();
-    for (const peer of lab.peers) peer.store.hangs = true;
+  test.each([
+    { who: 'followers', hang: [false, true, true] },
+    { who: 'leader and a follower', hang: [true, true, false] },
+  ])('does not resolve, and shows nowhere, while the stores of $who have not saved it', async ({ hang }) => {
+    const { lab, leader, followers } = await cluster();
+    const hanging = [leader, ...followers].filter((_, at) => hang[at]);
+    for (const { store } of hanging) store.hangs = true;
     const published = leader.node.publish('k', 1);
     await lab.advance(H / 2);
     expect(await outcome(published)).toBe('pending');
     expect(lab.peers.map(({ node }) => node.getDatum('k'))).toEqual([null, null, null]);
-    for (const peer of lab.peers) peer.store.release();
+    for (const { store } of hanging) store.release();
     expect(await came(lab, published)).toMatchObject({ timestamp: 1 });
   });
 

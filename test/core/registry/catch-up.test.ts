@@ -23,13 +23,13 @@ import {
 const KEEP_LITTLE = { ...LIMITS, maxHistorySize: 1_000 };
 
 /** A follower whose base is at 1/2 with `old` and `gone`, and whose tail is 1/3. */
-function follower(): Bench {
+function follower(registry = LIMITS): Bench {
   const tail = [
     batch('1/1', put('old', 'a', 1)),
     batch('1/2', put('gone', 'b', 1)),
     batch('1/3', put('x', 'c', 1)),
   ];
-  const bench = new Bench({ stored: disk(1, tail) });
+  const bench = new Bench({ stored: disk(1, tail), registry });
   bench.beat(1, '1/3', '', { committed: '1/2' });
   bench.host.changes.length = 0;
   bench.forget();
@@ -405,16 +405,22 @@ describe('catching up 4: the swap', () => {
     expect(bench.host.kept?.copy().base.stampFloor).toBe(6);
   });
 
-  test('is left out if the base has come as far in the meantime', () => {
-    const bench = follower();
-    behind(bench);
-    list(bench, { at: rev('2/4') });
-    bench.beat(2, '1/3', [batch('2/4', drop('gone', 1)), batch('2/5')], { committed: '2/5' });
-    const asked = bench.requests('datums').at(-1)?.keys ?? [];
-    const reply = { at: rev('2/4'), datums: [datum('new', 'n', 1, '2/8')] };
-    bench.give(() => bench.host.core.receivedDatums(B, asked, reply, bench.cluster.now));
-    expect([bench.base, contents(bench.host)]).toEqual(['2/5', { old: 'a@1', x: 'c@1' }]);
-  });
+  test.each([
+    { history: 'reaches', maxHistorySize: LIMITS.maxHistorySize },
+    { history: 'no longer reaches', maxHistorySize: 1 },
+  ])(
+    'is left out if the base has come further in the meantime, and history $history it',
+    ({ maxHistorySize }) => {
+      const bench = follower({ ...LIMITS, maxHistorySize });
+      behind(bench);
+      list(bench, { at: rev('2/4') });
+      bench.beat(2, '1/3', [batch('2/4', drop('gone', 1)), batch('2/5')], { committed: '2/5' });
+      const asked = bench.requests('datums').at(-1)?.keys ?? [];
+      const reply = { at: rev('2/4'), datums: [datum('new', 'n', 1, '2/8')] };
+      bench.give(() => bench.host.core.receivedDatums(B, asked, reply, bench.cluster.now));
+      expect([bench.base, contents(bench.host)]).toEqual(['2/5', { old: 'a@1', x: 'c@1' }]);
+    },
+  );
 
   test('folds the tail up to it if the tail holds exactly that, and keeps what is behind it', () => {
     const bench = follower();
