@@ -431,6 +431,13 @@ describe('catching up 4: the swap', () => {
     expect(contents(bench.host)).toEqual({ old: 'a@1', gone: 'b@1', x: 'c@1', new: 'n@7' });
   });
 
+  test('leaves nothing of a tail that it dropped for later writes to be judged on', () => {
+    const bench = follower();
+    behind(bench);
+    list(bench, { keys: [], total: 0 });
+    expect([bench.datums.newest('x'), bench.datums.tailSize]).toEqual([null, 0]);
+  });
+
   test('drops a tail that is another at that seq', () => {
     const bench = follower();
     behind(bench, '2/3');

@@ -42,6 +42,19 @@ describe('a linearizable read', () => {
     expect(bench.told(id)).toBe('read null');
   });
 
+  test('waits for a lease that lasts, also when its own batch is committed by an answer that came too late for one', () => {
+    const bench = new Bench();
+    bench.elect();
+    const sentAt = bench.cluster.now;
+    bench.cluster.run(LEASE + 20);
+    bench.ack(B, '2/1', { sentAt });
+    expect([bench.base, bench.host.self.state]).toEqual(['2/1', 'LEADER']);
+    const id = bench.read('k');
+    expect(bench.told(id)).toBe('open');
+    bench.ack(C, '2/1');
+    expect(bench.told(id)).toBe('read null');
+  });
+
   test('is refused when the leadership ends before it', () => {
     const bench = new Bench();
     bench.lead();

@@ -207,12 +207,16 @@ export class Bench {
   }
 
   /** `from` acknowledges a beat that is sent now; with `match`, that it holds all up to there. */
-  ack(from: string, match?: string, fields: Partial<BeatDataReply & { requestTerm: number }> = {}): void {
+  ack(
+    from: string,
+    match?: string,
+    fields: Partial<BeatDataReply & { requestTerm: number; sentAt: number }> = {},
+  ): void {
     const { term } = this.host.self;
-    const { requestTerm = term, ...others } = fields;
+    const { requestTerm = term, sentAt = this.cluster.now, ...others } = fields;
     const at = rev(match ?? '0/0');
     const data = match === undefined ? {} : { data: { ok: true, match: at, base: at, last: at, ...others } };
-    const reply: BeatReply = { ...peer(from, { term }), requestTerm, sentAt: this.cluster.now, ...data };
+    const reply: BeatReply = { ...peer(from, { term }), requestTerm, sentAt, ...data };
     this.give(() => this.host.core.receivedBeatReply(from, reply, this.cluster.now));
   }
 
