@@ -97,7 +97,7 @@ export class Chaos {
 
   #happen(): void {
     const chance = this.#random() * 100;
-    const ip = this.#pick(this.cluster.ips);
+    const ip = this.#pick([...this.cluster.ips, ...this.cluster.leaders, ...this.cluster.leaders]);
     const host = this.cluster.hosts.get(ip);
     if (chance < 4) this.cluster.heal();
     else if (chance < 6) this.cluster.isolate(ip);
