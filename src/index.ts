@@ -24,10 +24,31 @@ export type {
   Vote,
   VoteReply,
 } from './core/messages.js';
-export type { FetchPeerOutput, Output, SaveOutput, SendOutput, StoredState } from './core/outputs.js';
+export type { NacosDatums, NacosWrite } from './core/nacos-datums.js';
+export type {
+  NacosCommit,
+  NacosDatum,
+  NacosDatumsReply,
+  NacosDelete,
+  NacosDoneReply,
+  NacosGet,
+  NacosPublish,
+  NacosRemove,
+  NacosRequest,
+  NacosValue,
+} from './core/nacos-messages.js';
+export type {
+  FetchPeerOutput,
+  NacosDatumOutput,
+  NacosWrittenOutput,
+  Output,
+  SaveOutput,
+  SendOutput,
+  StoredState,
+} from './core/outputs.js';
 export type { PeerSnapshot, PeerState } from './core/peer.js';
 export { RaftPeer } from './core/peer.js';
-export type { Member, RaftPeerSetOptions } from './core/peer-set.js';
+export type { Dues, Member, RaftPeerSetOptions } from './core/peer-set.js';
 export { RaftPeerSet } from './core/peer-set.js';
 export type { Rules, RulesName } from './core/rules.js';
 export type { Timing } from './core/timing.js';
@@ -38,6 +59,7 @@ export type { LeaderContext, RaftNodeEvents, RaftWarning, WaitOptions } from './
 export { RaftNode } from './node/node.js';
 export type { PresetName, RaftNodeOptions } from './node/options.js';
 export { MemoryStore } from './stores/memory.js';
+export type { NacosDatumStore } from './stores/nacos-datums.js';
 export type { RaftStore } from './stores/store.js';
 export { MemoryNetwork, MemoryTransport } from './transports/memory.js';
 export type { Receive, RequestOptions, Transport } from './transports/transport.js';

@@ -18,6 +18,8 @@ import {
   type Vote,
   type VoteReply,
 } from './messages.js';
+import { NacosDatums } from './nacos-datums.js';
+import type { NacosDatum } from './nacos-messages.js';
 import type { Output, StoredState } from './outputs.js';
 import type { PeerSnapshot, RaftPeer } from './peer.js';
 import type { RaftPeerSet } from './peer-set.js';
@@ -41,6 +43,8 @@ export interface RaftCoreOptions {
   readonly bootstrap?: boolean;
   /** Whom a peer with an empty store waits for: enough others, or all of them. @default 'majority' */
   readonly rejoin?: 'majority' | 'strict';
+  /** What the store held of the original's datums; under the rules of Nacos. @default none */
+  readonly nacosDatums?: readonly NacosDatum[];
   /** How fresh this peer's data is. @default { term: 0, seq: 0 } */
   readonly revision?: Revision;
   /** The bounds of the replicated registry (section 4). @default none: this peer keeps no data, only elects */
@@ -67,6 +71,8 @@ export class RaftCore {
   readonly peers: RaftPeerSet;
   /** The times in force. */
   readonly timing: Timing;
+  /** The datums as original peers keep them; null but under the rules of Nacos. */
+  readonly nacosDatums: NacosDatums | null;
   readonly #random: () => number;
   readonly #revision: Revision;
   readonly #registry: Registry | null;
@@ -107,6 +113,7 @@ export class RaftCore {
     this.#self.term = this.#durable.term;
     this.#self.voteFor = this.#durable.voteFor;
     this.#learner = this.#durable.learner;
+    this.nacosDatums = this.peers.rules.revisions ? null : this.#newNacosDatums(options.nacosDatums ?? []);
     if (stored === null && this.peers.rules.promises) this.#rejoin = this.#newRejoin(options);
   }
 
@@ -134,9 +141,10 @@ export class RaftCore {
   nextDeadline(): number {
     if (this.#now === Number.NEGATIVE_INFINITY) return Number.NEGATIVE_INFINITY;
     if (this.#rejoin !== null) return this.#rejoin.due;
-    if (this.#self.state === 'LEADER') return Math.min(this.#heartbeatDue, this.#stepDownDue);
+    const writesDue = this.nacosDatums?.due ?? Number.POSITIVE_INFINITY;
+    if (this.#self.state === 'LEADER') return Math.min(this.#heartbeatDue, this.#stepDownDue, writesDue);
     const electionDue = this.#mayEverCampaign() ? this.#electionDue : Number.POSITIVE_INFINITY;
-    return Math.min(electionDue, this.#silenceDue());
+    return Math.min(electionDue, this.#silenceDue(), writesDue);
   }
 
   /** Tells that the wall clock went `ms` further than the monotonic one: a host was suspended. Only leases age by it. */
@@ -190,6 +198,7 @@ export class RaftCore {
       this.#checkRejoined();
       this.#checkLeaderClaim(beat.peer);
       this.#follow(beat, at);
+      this.nacosDatums?.reconcile(beat);
       return this.#withData(this.#beatReply(beat, at), beat);
     } finally {
       this.#exit();
@@ -443,7 +452,10 @@ export class RaftCore {
     for (const output of registry?.takeAfterSave() ?? []) this.peers.output(output);
     const { state, term, voteFor, ip } = this.#self;
     if (state === 'LEADER')
-      assert(voteFor === ip && this.#durable.term === term, 'a leader has saved its own vote');
+      assert(
+        voteFor === ip && (this.#durable.term === term || !this.peers.rules.revisions),
+        'a leader has saved its own vote',
+      );
     this.peers.release();
   }
 
@@ -582,6 +594,7 @@ export class RaftCore {
       else this.#heartbeatDue = now + this.timing.heartbeatMs;
     }
     if (now >= this.#electionDue && this.#mayEverCampaign()) this.#campaign(now, false);
+    this.nacosDatums?.expire(now);
   }
 
   #adopt(term: number, now: number): void {
@@ -778,7 +791,8 @@ export class RaftCore {
   #newBeat(now: number): { readonly type: 'beat' } & Beat {
     const { leaderTimeoutMs } = this.timing;
     const sentAt = this.#lease.timeOf(now);
-    return { type: 'beat', peer: this.#snapshot(now), datums: [], leaderTimeoutMs, sentAt };
+    const datums = this.nacosDatums?.beatKeys() ?? [];
+    return { type: 'beat', peer: this.#snapshot(now), datums, leaderTimeoutMs, sentAt };
   }
 
   /** Sends what followers lack; if it is time for a beat, one to each of them. It need not wait for this peer's own save. */
@@ -929,6 +943,28 @@ export class RaftCore {
 
   #notLeader(): RaftError {
     return this.#refusal('NOT_LEADER', `${this.#self.ip} does not lead`);
+  }
+
+  // ---- The original's datums
+
+  #newNacosDatums(stored: readonly NacosDatum[]): NacosDatums {
+    const host = {
+      peers: this.peers,
+      input: <T>(now: number, act: (at: number) => T): T => {
+        const at = this.#enter(now);
+        try {
+          return act(at);
+        } finally {
+          this.#exit();
+        }
+      },
+      renewElectionDue: (now: number): void => {
+        this.#electionDue = this.#timeouts.after(now + this.timing.leaderTimeoutMs);
+      },
+      save: (): void => this.#save(),
+      snapshot: (now: number): PeerSnapshot => this.#snapshot(now),
+    };
+    return new NacosDatums(host, stored);
   }
 
   // ---- Empty store

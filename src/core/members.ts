@@ -2,10 +2,10 @@ import { RaftError } from './errors.js';
 import type { Member } from './peer-set.js';
 
 /** Keys that begin with it are the library's own. */
-export const RESERVED_PREFIX = 'raftbeat:';
+export const RESERVED_PREFIX: string = 'raftbeat:';
 
 /** The datum that holds the members (section 4, members). */
-export const MEMBERS_KEY = `${RESERVED_PREFIX}members`;
+export const MEMBERS_KEY: string = `${RESERVED_PREFIX}members`;
 
 /** A member as it stands in that datum. */
 export interface StoredMember extends Required<Member> {

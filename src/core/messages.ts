@@ -1,6 +1,7 @@
 import type { Batch, StoredDatum } from './datum.js';
 import type { RaftErrorCode } from './errors.js';
 import type { MemberChange } from './members.js';
+import type { NacosDatumsReply, NacosDoneReply, NacosRequest } from './nacos-messages.js';
 import type { PeerSnapshot } from './peer.js';
 
 /** How fresh a peer's data is; compared in votes, by term, then by seq (section 4). */
@@ -214,7 +215,8 @@ export type RaftRequest =
   | { readonly type: 'keys'; readonly at?: Revision; readonly from: number }
   | { readonly type: 'datums'; readonly at: Revision; readonly keys: readonly ListedKey[] }
   | { readonly type: 'leader' }
-  | { readonly type: 'state' };
+  | { readonly type: 'state' }
+  | NacosRequest;
 
 /** Everything that a peer answers. */
 export type RaftReply =
@@ -228,4 +230,6 @@ export type RaftReply =
   | DatumsReply
   | LeaderReply
   | StateReply
+  | NacosDatumsReply
+  | NacosDoneReply
   | ErrorReply;

@@ -2,6 +2,7 @@ import type { DataChanges } from './datum.js';
 import type { DatumChange } from './datums.js';
 import type { RaftError } from './errors.js';
 import type { RaftRequest, ReadReply, WriteReply } from './messages.js';
+import type { NacosDatum } from './nacos-messages.js';
 
 /** What a peer must not forget: the durable record (D4; section 3, promise 5). */
 export interface StoredState {
@@ -54,8 +55,31 @@ export interface ChangesOutput {
   readonly changes: readonly DatumChange[];
 }
 
+/** A datum of the original changed, or is gone (null): tell who listens, and store it if `isStored`. */
+export interface NacosDatumOutput {
+  readonly type: 'nacosDatum';
+  readonly key: string;
+  readonly datum: NacosDatum | null;
+  readonly isStored: boolean;
+}
+
+/** What was published under the rules of Nacos has a majority, or it has not, in time. */
+export interface NacosWrittenOutput {
+  readonly type: 'nacosWritten';
+  readonly write: number;
+  readonly error: RaftError | null;
+}
+
 /**
  * What the core wants done, in this order. A `save` must be durable before anything behind it, and before the reply
  * of the call that caused it, leaves; when it fails, the rest is discarded and the peer stops (D4).
  */
-export type Output = SaveOutput | SendOutput | FetchPeerOutput | FoldOutput | AnswerOutput | ChangesOutput;
+export type Output =
+  | SaveOutput
+  | SendOutput
+  | FetchPeerOutput
+  | FoldOutput
+  | AnswerOutput
+  | ChangesOutput
+  | NacosDatumOutput
+  | NacosWrittenOutput;

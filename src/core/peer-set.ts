@@ -29,7 +29,12 @@ export interface RaftPeerSetOptions {
   readonly members: readonly (string | Member)[];
   /** Whose rules hold. @default 'raftbeat' */
   readonly rules?: RulesName;
+  /** The dues that another member shows until it is heard of; the original draws them. @default none are left */
+  readonly freshDues?: () => Dues;
 }
+
+/** What is left of a peer's two times, in ms. */
+export type Dues = Pick<PeerSnapshot, 'leaderDueMs' | 'heartbeatDueMs'>;
 
 /**
  * The members of the cluster as one of them knows them: who they are, who leads, and who voted for this peer
@@ -42,12 +47,15 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   /** The rules in force. */
   readonly rules: Rules;
   readonly #self: RaftPeer;
+  readonly #freshDues: () => Dues;
   readonly #peers = new Map<string, RaftPeer>();
   #members: readonly Required<Member>[] = [];
   #voters: readonly Required<Member>[] = [];
   #otherIps: readonly string[] = [];
   #otherVoterIps: readonly string[] = [];
   #leader: RaftPeer | null = null;
+  /** Whether nothing was heard of the leader since it became so; in the original both are one object until then. */
+  #isLeaderFresh = false;
   #announced: PeerSnapshot | null = null;
   #lastLeader: PeerSnapshot | null = null;
   /** Who granted this candidate's own term; a set, so that a repeated reply counts once (D2). */
@@ -63,13 +71,14 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   #holds = 0;
 
   /** @throws RaftError `BAD_OPTION` for members that cannot be */
-  constructor({ local, members, rules = 'raftbeat' }: RaftPeerSetOptions) {
+  constructor({ local, members, rules = 'raftbeat', freshDues = noDues }: RaftPeerSetOptions) {
     super();
     if (!Object.hasOwn(RULES, rules)) {
       throw new RaftError('BAD_OPTION', `rules must be 'raftbeat' or 'nacos', not ${JSON.stringify(rules)}`);
     }
     this.rules = RULES[rules];
     this.#self = new RaftPeer(checkIp('local', local));
+    this.#freshDues = freshDues;
     this.changePeers(members);
   }
 
@@ -96,6 +105,11 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   /** The leader as it was when it became so, or null. A winner is its own leader from the win on. */
   get leader(): PeerSnapshot | null {
     return this.#leader;
+  }
+
+  /** Another leader of which nothing was heard since it became so, or null; its term is what `noteLeaderTerm` writes. */
+  get freshLeader(): PeerSnapshot | null {
+    return this.#isLeaderFresh && this.#leader !== this.#self ? this.#leader : null;
   }
 
   /** The newest leader that this peer ever knew, lost or not. */
@@ -204,7 +218,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     const known = new Map(this.#peers);
     this.#peers.clear();
     for (const { ip } of members) {
-      this.#peers.set(ip, ip === this.#self.ip ? this.#self : (known.get(ip) ?? new RaftPeer(ip)));
+      this.#peers.set(ip, ip === this.#self.ip ? this.#self : (known.get(ip) ?? this.#fresh(ip)));
     }
     this.#members = members;
     this.#isMember = this.contains(this.#self.ip);
@@ -245,8 +259,11 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
         this.loseLeader();
         this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate));
         this.announceLeader();
+        this.#store(known, candidate);
+        this.#isLeaderFresh = true;
+      } else {
+        this.#store(known, candidate);
       }
-      this.#store(known, candidate);
       if (this.#markedLeaders.size > 1 || !this.#markedLeaders.has(candidate.ip))
         this.#askFormerLeaders(candidate.ip);
       return known;
@@ -329,6 +346,16 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     this.#queue(() => this.emit('leaderLost', new LeaderLostEvent(leader, this.#self.snapshot())));
   }
 
+  /** Writes `term` into the leader as it is known here (`onPublish`). Whether there is one. */
+  noteLeaderTerm(term: number): boolean {
+    const leader = this.#leader;
+    if (leader === null) return false;
+    if (leader === this.#self) return true;
+    leader.term = term;
+    if (this.#isLeaderFresh) this.#known(leader.ip).term = term;
+    return true;
+  }
+
   /** Takes the answer of a former leader, unless something newer was heard of it since it was asked (D14). */
   receivedPeer(from: string, peer: PeerSnapshot): void {
     const isNewest = this.#fetching.get(from) === true;
@@ -387,6 +414,10 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     for (let emit = this.#events.shift(); emit !== undefined; emit = this.#events.shift()) emit();
   }
 
+  #fresh(ip: string): RaftPeer {
+    return Object.assign(new RaftPeer(ip), this.#freshDues());
+  }
+
   #isChange(candidate: PeerSnapshot): boolean {
     const leader = this.#leader;
     if (leader === null || leader.ip !== candidate.ip) return true;
@@ -426,6 +457,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     if (known === this.#self || (this.rules.adoptsHigherTerms && peer.term < known.term)) return known;
     if (this.#fetching.size > 0 && this.#fetching.has(peer.ip)) this.#fetching.set(peer.ip, false);
     if (known.state !== peer.state) this.#mark(peer);
+    if (this.isLeader(known.ip)) this.#isLeaderFresh = false;
     return known.assign(peer);
   }
 
@@ -445,6 +477,8 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 export const MAX_PRIORITY = 1_000;
 
 const NO_OUTPUTS: readonly Output[] = [];
+
+const noDues = (): Dues => ({ leaderDueMs: 0, heartbeatDueMs: 0 });
 
 function checkMembers(given: readonly (string | Member)[]): readonly Required<Member>[] {
   if (!Array.isArray(given)) throw new RaftError('BAD_OPTION', 'members must be an array of ips');

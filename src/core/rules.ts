@@ -15,6 +15,8 @@ export interface Rules {
   readonly termsTellLeadersApart: boolean;
   /** D10, D15: pre-vote, promises, the start wait, the empty-store rule. */
   readonly promises: boolean;
+  /** D11 to D13: freshness is a revision; else beats name every key, and each publish raises the term. */
+  readonly revisions: boolean;
   /** D16: followers come up one after the other. */
   readonly rankedTimeouts: boolean;
 }
@@ -31,6 +33,7 @@ export const RULES: Readonly<Record<RulesName, Rules>> = {
     grantsUnspentVotes: true,
     termsTellLeadersApart: true,
     promises: true,
+    revisions: true,
     rankedTimeouts: true,
   },
   nacos: {
@@ -40,6 +43,7 @@ export const RULES: Readonly<Record<RulesName, Rules>> = {
     grantsUnspentVotes: false,
     termsTellLeadersApart: false,
     promises: false,
+    revisions: false,
     rankedTimeouts: false,
   },
 };

@@ -13,9 +13,11 @@ import type {
   VoteReply,
   WriteReply,
 } from '../core/messages.js';
+import type { NacosDoneReply } from '../core/nacos-messages.js';
 import { type PeerSnapshot, RaftPeer } from '../core/peer.js';
 import type { Write } from '../core/writes.js';
 import { decodeBeat, decodeRequest, decodeVote } from './decode.js';
+import { type NacosRegistry, nacosDatums } from './nacos-registry.js';
 
 /** Hands an input to the core in its turn; resolves when all that the answer depends on is done. */
 export type Submit = <T>(input: (core: RaftCore, now: number) => T) => Promise<T>;
@@ -31,11 +33,16 @@ export interface RegistryCalls {
 export class RaftController {
   readonly #submit: Submit;
   readonly #registry: RegistryCalls;
+  readonly #nacos: NacosRegistry | null;
 
-  /** @param registry takes writes and reads; without it they are refused as `UNSUPPORTED` */
-  constructor(submit: Submit, registry: RegistryCalls = NO_REGISTRY) {
+  /**
+   * @param registry takes writes and reads; without it they are refused as `UNSUPPORTED`
+   * @param nacos who publishes and removes under the rules of Nacos; without it such requests are refused
+   */
+  constructor(submit: Submit, registry: RegistryCalls = NO_REGISTRY, nacos: NacosRegistry | null = null) {
     this.#submit = submit;
     this.#registry = registry;
+    this.#nacos = nacos;
   }
 
   /** Answers any request. Never rejects: a refusal is an `ErrorReply`. */
@@ -114,9 +121,32 @@ export class RaftController {
         return this.getLeader();
       case 'state':
         return this.getState();
+      case 'nacosGet':
+        return this.#submit((core) => nacosDatums(core).received(request));
+      case 'nacosCommit':
+        return this.#done((core, now) => nacosDatums(core).receivedCommit(request, now));
+      case 'nacosDelete':
+        return this.#done((core, now) => nacosDatums(core).receivedDelete(request, now));
+      case 'nacosPublish':
+        return this.#asOriginal((nacos) => nacos.publish(request));
+      case 'nacosRemove':
+        return this.#asOriginal((nacos) => nacos.remove(request));
     }
   }
+
+  async #done(input: (core: RaftCore, now: number) => void): Promise<NacosDoneReply> {
+    await this.#submit(input);
+    return DONE;
+  }
+
+  async #asOriginal(write: (nacos: NacosRegistry) => Promise<void>): Promise<NacosDoneReply> {
+    if (this.#nacos === null) throw new RaftError('UNSUPPORTED', 'nobody publishes here');
+    await write(this.#nacos);
+    return DONE;
+  }
 }
+
+const DONE: NacosDoneReply = { done: true };
 
 /** The leader that this peer knows of at `now`; itself only while it leads. */
 function knownLeader(core: RaftCore, now: number): PeerSnapshot | null {

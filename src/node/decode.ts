@@ -21,11 +21,12 @@ import {
   readRevision,
   readWrite,
 } from './decode-data.js';
+import { readNacosRequest } from './decode-nacos.js';
 import { Fields, show } from './fields.js';
 import { replyFields } from './refusal.js';
 
-/** The most keys in one beat. */
-export const MAX_DATUMS = 10_000;
+/** The most keys in one beat: original peers name all that they hold, two a service. */
+export const MAX_DATUMS = 100_000;
 /** A message while its fields are read, one by one: spreading what may be absent costs much more. */
 type Draft<Message> = { -readonly [Name in keyof Message]: Message[Name] };
 
@@ -67,6 +68,12 @@ export function decodeRequest(raw: unknown): RaftRequest {
     case 'leader':
     case 'state':
       return { type };
+    case 'nacosGet':
+    case 'nacosCommit':
+    case 'nacosDelete':
+    case 'nacosPublish':
+    case 'nacosRemove':
+      return readNacosRequest(type, fields);
     default:
       throw new RaftError('BAD_REQUEST', `request.type must be a known type, not ${show(type)}`);
   }
@@ -135,7 +142,8 @@ export function decodePeerReply(raw: unknown): PeerReply {
   };
 }
 
-function readPeer(fields: Fields): PeerSnapshot {
+/** A peer as it travels. */
+export function readPeer(fields: Fields): PeerSnapshot {
   return {
     ip: fields.ip('ip'),
     voteFor: fields.has('voteFor') ? fields.ip('voteFor') : null,
@@ -169,7 +177,8 @@ function readSentAt(fields: Fields): number {
   return fields.number('sentAt', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 }
 
-function readDatumKey(fields: Fields): DatumKey {
+/** A key as a beat names it. */
+export function readDatumKey(fields: Fields): DatumKey {
   return { key: fields.text('key', MAX_KEY_LENGTH), timestamp: fields.integer('timestamp') };
 }
 

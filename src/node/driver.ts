@@ -5,12 +5,14 @@ import { RaftError, textOf } from '../core/errors.js';
 import type { RaftEvents } from '../core/events.js';
 import type { MemberChange } from '../core/members.js';
 import type { RaftRequest, ReadReply, WriteReply } from '../core/messages.js';
-import type { AnswerOutput, Output, SaveOutput } from '../core/outputs.js';
+import type { AnswerOutput, NacosDatumOutput, Output, SaveOutput } from '../core/outputs.js';
 import { MAX_MS } from '../core/timing.js';
 import { outcomeUnknown, type Write } from '../core/writes.js';
 import { HostTime } from './clock.js';
 import { decodeBeatReply, decodePeerReply, decodeVoteReply } from './decode.js';
 import { decodeDatumsReply, decodeKeysReply } from './decode-data.js';
+import { decodeDoneReply, decodeNacosDatumsReply } from './decode-nacos.js';
+import { NacosRegistry } from './nacos-registry.js';
 import type { ResolvedOptions } from './options.js';
 import { Requests } from './requests.js';
 
@@ -53,6 +55,8 @@ interface Mail {
  * its mail before it believes its alarm.
  */
 export class Driver {
+  /** Publishes and removes under the rules of Nacos. */
+  readonly nacos: NacosRegistry;
   readonly #core: RaftCore;
   readonly #options: ResolvedOptions;
   readonly #hooks: DriverHooks;
@@ -80,6 +84,10 @@ export class Driver {
     this.#hooks = hooks;
     this.#time = new HostTime(options.clock);
     this.#requests = new Requests(options.transport, options.clock, core.timing.leaderTimeoutMs / 2);
+    this.nacos = new NacosRegistry(
+      (input) => this.submit(input),
+      (to, request) => this.#requests.ask(to, request),
+    );
     for (const name of ['stateChange', 'leaderLost', 'leaderElectFinished', 'makeLeader', 'error'] as const) {
       core.peers.on(name, (event: unknown) => {
         this.#events.push({ name, emit: () => hooks.emit(name, event as never) });
@@ -190,6 +198,7 @@ export class Driver {
     for (const [id, { isWrite }] of this.#callers)
       this.#answered(id, isWrite ? outcomeUnknown() : notRunning());
     this.#requests.abortAll(notRunning());
+    this.nacos.abortAll(notRunning());
     for (const { name, emit } of this.#events.splice(0))
       if (name === 'leaderLost' || name === 'changes') emit();
   }
@@ -311,11 +320,12 @@ export class Driver {
     for (const output of outputs) {
       if (!this.#isRunning) return;
       if (output.type === 'save') await this.#save(output);
+      else if (output.type === 'nacosDatum') await this.#keep(output);
       else this.#do(output);
     }
   }
 
-  #do(output: Exclude<Output, SaveOutput>): void {
+  #do(output: Exclude<Output, SaveOutput | NacosDatumOutput>): void {
     switch (output.type) {
       case 'send':
         for (const to of output.to) this.#send(to, output.request);
@@ -325,6 +335,9 @@ export class Driver {
         break;
       case 'answer':
         this.#answered(output.id, output.result);
+        break;
+      case 'nacosWritten':
+        this.nacos.ended(output);
         break;
       case 'fold':
         this.#options.store.fold?.(output.seq);
@@ -336,14 +349,14 @@ export class Driver {
   }
 
   async #save({ state, data }: SaveOutput): Promise<void> {
-    try {
-      await this.#options.store.save(state, data);
-    } catch (cause) {
-      throw cause instanceof RaftError
-        ? cause
-        : new RaftError('STORE_FAILED', `the store could not save: ${textOf(cause)}`, { cause });
-    }
+    await stored(() => this.#options.store.save(state, data));
     this.#core.saved(state, this.#now(), data);
+  }
+
+  async #keep({ key, datum, isStored }: NacosDatumOutput): Promise<void> {
+    const { nacosDatums } = this.#options;
+    if (nacosDatums === null || !isStored) return;
+    await stored(() => (datum === null ? nacosDatums.remove(key) : nacosDatums.write(datum)));
   }
 
   #fetch(from: string, id: number | undefined): void {
@@ -401,6 +414,16 @@ export class Driver {
   }
 }
 
+/** Waits for a store. @throws RaftError `STORE_FAILED`, or what the store throws if a RaftError */
+async function stored(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (cause instanceof RaftError) throw cause;
+    throw new RaftError('STORE_FAILED', `the store could not save: ${textOf(cause)}`, { cause });
+  }
+}
+
 /** Which input of the core takes the answer of `from` to `request`; throws what the answer is, if it is a refusal. */
 function receive(from: string, request: RaftRequest, raw: unknown): (core: RaftCore, now: number) => void {
   switch (request.type) {
@@ -420,6 +443,17 @@ function receive(from: string, request: RaftRequest, raw: unknown): (core: RaftC
       const reply = decodeDatumsReply(raw);
       return (core, now) => core.receivedDatums(from, request.keys, reply, now);
     }
+    case 'nacosGet': {
+      const { leader = { term: 0 } } = request;
+      const reply = decodeNacosDatumsReply(raw);
+      return (core, now) => core.nacosDatums?.receivedDatums(leader.term, reply, now);
+    }
+    case 'nacosCommit':
+      decodeDoneReply(raw);
+      return (core, now) => core.nacosDatums?.receivedAck(from, request, now);
+    case 'nacosDelete':
+      decodeDoneReply(raw);
+      return (core, now) => core.nacosDatums?.receivedDeleteAck(now);
     default: {
       const reply = decodePeerReply(raw);
       return (core, now) => core.receivedPeer(from, reply, now);

@@ -1,8 +1,12 @@
 import { RaftError, type RaftErrorCode } from '../core/errors.js';
+import type { NacosValue } from '../core/nacos-messages.js';
 import type { PeerState } from '../core/peer.js';
 import { MAX_IP_LENGTH } from '../core/peer-set.js';
 
 const STATES: readonly PeerState[] = ['FOLLOWER', 'CANDIDATE', 'LEADER'];
+
+/** How deep the value of a datum may be nested: to write it as a text takes the stack. */
+const MAX_DEPTH = 100;
 
 /**
  * Reads the fields of an object that came from outside: own fields only, each with its type and bounds. What is not
@@ -68,6 +72,20 @@ export class Fields {
     throw this.wrong(name, `one of ${STATES}`, value);
   }
 
+  texts(name: string, maxItems: number, maxLength: number): readonly string[] {
+    const value = this.#value(name);
+    const isText = (item: unknown): item is string => typeof item === 'string' && item.length <= maxLength;
+    // Not `every`: it would skip the holes of a sparse list.
+    if (Array.isArray(value) && value.length <= maxItems && Array.from(value).every(isText)) return value;
+    throw this.wrong(name, `a list of at most ${maxItems} texts of at most ${maxLength} characters`, value);
+  }
+
+  json(name: string): NacosValue {
+    const value = this.#value(name);
+    if (isJsonObject(value) && isJson(value, MAX_DEPTH)) return value;
+    throw this.wrong(name, `a JSON object at most ${MAX_DEPTH} deep`, value);
+  }
+
   object(name: string): Fields {
     return new Fields(this.#value(name), this.#at(name), this.#code);
   }
@@ -82,6 +100,22 @@ export class Fields {
     return Array.from(value, (item: unknown, at) =>
       read(new Fields(item, `${this.#at(name)}[${at}]`, this.#code)),
     );
+  }
+
+  /** As `list`, with null for each item that cannot be read. */
+  maybe<T>(name: string, maxLength: number, read: (fields: Fields) => T): readonly (T | null)[] {
+    const value = this.#value(name);
+    if (!Array.isArray(value) || value.length > maxLength) {
+      throw this.wrong(name, `a list of at most ${maxLength}`, value);
+    }
+    return Array.from(value, (item: unknown) => {
+      try {
+        return read(new Fields(item, name, this.#code));
+      } catch (error) {
+        if (!(error instanceof RaftError)) throw error;
+        return null;
+      }
+    });
   }
 
   #value(name: string): unknown {
@@ -108,4 +142,17 @@ export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 50));
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   return String(value);
+}
+
+function isJsonObject(value: unknown): value is NacosValue {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function isJson(value: unknown, depth: number): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (depth === 0 || !(isJsonObject(value) || Array.isArray(value))) return false;
+  return Object.values(value).every((item) => isJson(item, depth - 1));
 }

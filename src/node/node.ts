@@ -5,7 +5,7 @@ import { Emitter } from '../core/emitter.js';
 import { RaftError, textOf } from '../core/errors.js';
 import type { MakeLeaderEvent, RaftEvents } from '../core/events.js';
 import type { PeerSnapshot, PeerState } from '../core/peer.js';
-import { RaftPeerSet } from '../core/peer-set.js';
+import { type Dues, RaftPeerSet } from '../core/peer-set.js';
 import { RaftController } from './controller.js';
 import { Driver } from './driver.js';
 import { Leadership, Waiters } from './leadership.js';
@@ -310,6 +310,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     try {
       this.#peers = this.#newPeers();
       const data = stored?.data;
+      const nacosDatums = (await this.#options.nacosDatums?.open()) ?? [];
       const core = new RaftCore({
         peers: this.#peers,
         random,
@@ -319,6 +320,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
         rejoin,
         registry,
         data,
+        nacosDatums,
       });
       if (registry !== undefined) core.sendBeatOnly = this.#sendBeatOnly;
       const driver = new Driver(core, this.#options, {
@@ -327,7 +329,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
         leadershipMayBeOver: () => this.isLeader(),
         failed: (error) => this.#failed(error),
       });
-      const controller = new RaftController((input) => driver.submit(input), driver);
+      const controller = new RaftController((input) => driver.submit(input), driver, driver.nacos);
       await transport.start(ip, (request, from) => {
         debug('request from %s', from);
         return controller.receive(request);
@@ -383,8 +385,12 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   }
 
   async #close(): Promise<void> {
-    const { transport, store } = this.#options;
-    const closed = await Promise.allSettled([attempt(() => transport.stop()), attempt(() => store.close())]);
+    const { transport, store, nacosDatums } = this.#options;
+    const closed = await Promise.allSettled([
+      attempt(() => transport.stop()),
+      attempt(() => store.close()),
+      attempt(async () => nacosDatums?.close()),
+    ]);
     for (const result of closed) if (result.status === 'rejected') throw result.reason;
   }
 
@@ -421,8 +427,13 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   }
 
   #newPeers(): RaftPeerSet {
-    const { ip, members, rules } = this.#options;
-    return new RaftPeerSet({ local: ip, members, rules });
+    const { ip, members, rules, random, timing } = this.#options;
+    if (rules === 'raftbeat') return new RaftPeerSet({ local: ip, members, rules });
+    const freshDues = (): Dues => ({
+      leaderDueMs: random() * timing.leaderTimeoutMs,
+      heartbeatDueMs: random() * timing.heartbeatMs,
+    });
+    return new RaftPeerSet({ local: ip, members, rules, freshDues });
   }
 }
 

@@ -4,6 +4,7 @@ import { REGISTRY_LIMITS, type RegistryLimits } from '../core/registry.js';
 import { RULES, type RulesName } from '../core/rules.js';
 import { resolveTiming, type Timing } from '../core/timing.js';
 import { MemoryStore } from '../stores/memory.js';
+import type { NacosDatumStore } from '../stores/nacos-datums.js';
 import type { RaftStore } from '../stores/store.js';
 import type { Transport } from '../transports/transport.js';
 import { type Clock, systemClock } from './clock.js';
@@ -25,6 +26,11 @@ export interface RaftNodeOptions extends Partial<Timing> {
   readonly transport?: Transport;
   /** Where this peer keeps what it must not forget. @default a new MemoryStore, which forgets it with the process */
   readonly store?: RaftStore;
+  /**
+   * Where this peer keeps the datums of the original, under the rules of Nacos; as durable as `store`, for a term without
+   * its datums can erase those of all others. @default none, which forgets them with the process
+   */
+  readonly nacosDatums?: NacosDatumStore;
   /** `lan`: L = 500 ms. `wan`: L = 5 s. `nacos`: the original's times (L = 15 s) and rules. @default 'lan' */
   readonly preset?: PresetName;
   /** Whose rules hold (section 5). @default 'raftbeat', or 'nacos' with that preset */
@@ -52,6 +58,7 @@ export interface ResolvedOptions {
   readonly members: readonly (string | Member)[];
   readonly transport: Transport;
   readonly store: RaftStore;
+  readonly nacosDatums: NacosDatumStore | null;
   readonly rules: RulesName;
   readonly timing: Timing;
   readonly bootstrap: boolean;
@@ -83,6 +90,7 @@ const KEYS: ReadonlySet<string> = new Set<keyof RaftNodeOptions>([
   'members',
   'transport',
   'store',
+  'nacosDatums',
   'preset',
   'rules',
   'bootstrap',
@@ -105,7 +113,7 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
       throw new RaftError('BAD_OPTION', `there is no option ${key}; there are ${[...KEYS]}`);
   }
   checkIp('ip', options.ip);
-  const { ip, preset = 'lan', bootstrap = false, rejoin = 'majority' } = options;
+  const { ip, preset = 'lan', bootstrap = false, rejoin = 'majority', nacosDatums = null } = options;
   const { clock = systemClock, random = Math.random, store = new MemoryStore() } = options;
   check('preset', Object.hasOwn(PRESETS, preset), `one of ${Object.keys(PRESETS)}`, preset);
   const { rules = preset === 'nacos' ? 'nacos' : 'raftbeat' } = options;
@@ -115,6 +123,10 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
   check('random', typeof random === 'function', 'a function', random);
   check('clock', hasMethods(clock, 'now', 'wallNow', 'setTimer', 'afterMail'), 'a Clock', clock);
   check('store', hasMethods(store, 'open', 'save', 'close'), 'a RaftStore', store);
+  if (nacosDatums !== null) {
+    const isStore = hasMethods(nacosDatums, 'open', 'write', 'remove', 'close');
+    check('nacosDatums', isStore && rules === 'nacos', `a NacosDatumStore, with rules: 'nacos'`, nacosDatums);
+  }
   const { sendBeatOnly = false } = options;
   check('sendBeatOnly', typeof sendBeatOnly === 'boolean', 'true or false', sendBeatOnly);
   const registry = resolveRegistry(options.registry, rules, store);
@@ -126,6 +138,7 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
     members,
     transport,
     store,
+    nacosDatums,
     rules,
     timing,
     bootstrap,

@@ -5,17 +5,17 @@ import { Fields, show } from './fields.js';
 const MAX_MESSAGE_LENGTH = 1_000;
 
 /** The fields of an answer; a refusal is thrown as the error that it is. */
-export function replyFields(raw: unknown): Fields {
+export function replyFields(raw: unknown, refusals: ReadonlySet<string> = REFUSALS): Fields {
   const fields = new Fields(raw, 'reply', 'BAD_REPLY');
   if (!fields.has('code')) return fields;
   const code = fields.text('code', 50);
   const message = fields.text('message', MAX_MESSAGE_LENGTH);
-  if (!isRefusal(code)) throw new RaftError('BAD_REPLY', `unknown refusal ${show(code)}: ${message}`);
+  if (!isOneOf(refusals, code)) throw new RaftError('BAD_REPLY', `unknown refusal ${show(code)}: ${message}`);
   throw new RaftError(code, message, fields.has('term') ? { term: fields.integer('term') } : {});
 }
 
 /** What a peer may answer instead of a reply. */
-const REFUSALS: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
+export const REFUSALS: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
   'BAD_REQUEST',
   'BAD_TARGET',
   'BUSY',
@@ -40,6 +40,6 @@ const REFUSALS: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
   'UNSUPPORTED',
 ]);
 
-function isRefusal(code: string): code is RaftErrorCode {
-  return (REFUSALS as ReadonlySet<string>).has(code);
+function isOneOf(codes: ReadonlySet<string>, code: string): code is RaftErrorCode {
+  return codes.has(code);
 }

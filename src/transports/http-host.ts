@@ -3,8 +3,9 @@ import { createServer as createHttpsServer, type Server as TlsServer } from 'nod
 import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { RaftError } from '../core/errors.js';
-import { CLIENT_IDLE_MS } from './http-client.js';
-import type { Endpoint } from './http-wire.js';
+import { CLIENT_IDLE_MS } from './http-exchange.js';
+import type { HttpTransportOptions } from './http-options.js';
+import { type Endpoint, parseEndpoint } from './http-wire.js';
 
 /** How long a client may take to send a request, or to shake hands, in ms: a beat is a few hundred bytes. */
 const SLOW_CLIENT_MS = 5_000;
@@ -17,6 +18,22 @@ export interface HttpHost {
   /** Lets go of everything; resolved when the port is free. */
   close(): Promise<void>;
 }
+
+/** Where requests come in, by the options; null where only a handler is mounted somewhere. */
+export function hostFor(
+  { server, listen = server === undefined, bind, tls }: HostOptions,
+  { path, local, handler }: { readonly path: string; readonly local: string; readonly handler: HttpHandler },
+): HttpHost | null {
+  if (server !== undefined) return new ServerMount(server, path, handler);
+  if (!listen) return null;
+  const own: Partial<Endpoint> = { ...parseEndpoint(local), ...bind };
+  if (own.host === undefined || own.port === undefined) {
+    throw new RaftError('BAD_OPTION', `ip: expected host:port, or see address and bind; got '${local}'`);
+  }
+  return new OwnServer({ host: own.host, port: own.port }, tls ?? null, handler);
+}
+
+type HostOptions = Pick<HttpTransportOptions, 'server' | 'listen' | 'bind' | 'tls'>;
 
 /** A server of our own. */
 export class OwnServer implements HttpHost {

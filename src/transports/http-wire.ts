@@ -22,6 +22,11 @@ export const METHODS: Readonly<Record<RaftRequest['type'], readonly string[]>> =
   peer: ['GET', 'HEAD', 'POST'],
   leader: ['GET', 'HEAD', 'POST'],
   state: ['GET', 'HEAD', 'POST'],
+  nacosGet: ['POST'],
+  nacosCommit: ['POST'],
+  nacosDelete: ['POST'],
+  nacosPublish: ['POST'],
+  nacosRemove: ['POST'],
 };
 
 /** Where nothing fits better it is 500. */

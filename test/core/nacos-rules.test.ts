@@ -1,3 +1,4 @@
+import { RaftPeerSet } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { A, B, C, H, IN_USE, L, peer, TIMING } from './cluster.js';
 import { beat, candidate, one, refusal, requests } from './support.js';
@@ -117,5 +118,15 @@ describe('the rules of Nacos', () => {
     host.core.receivedVoteReply(B, { ...peer(B, { term: 6, voteFor: A }), granted: true }, 2 * L);
     expect(refusal(() => host.core.resign(2 * L)).code).toBe('UNSUPPORTED');
     expect(host.core.isLeader(2 * L)).toBe(true);
+  });
+
+  test('a member that joins shows the dues that are drawn for it, in the order of the members', () => {
+    let draws = 0;
+    const freshDues = () => ({ leaderDueMs: ++draws, heartbeatDueMs: ++draws });
+    const peers = new RaftPeerSet({ local: A, members: [A, B], rules: 'nacos', freshDues });
+    peers.changePeers([C, B, A]);
+    expect(peers.get(B)).toMatchObject({ leaderDueMs: 1, heartbeatDueMs: 2 });
+    expect(peers.get(C)).toMatchObject({ leaderDueMs: 3, heartbeatDueMs: 4 });
+    expect(draws).toBe(4);
   });
 });

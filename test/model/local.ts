@@ -88,6 +88,8 @@ export const FIELDS = {
       '$round',
       '$roundNumber',
     ],
+    // There under the rules of Nacos only, which are not explored.
+    'nacosDatums',
   ],
   RaftPeerSet: [
     ...[
@@ -103,6 +105,8 @@ export const FIELDS = {
       '$announced',
     ],
     ...['$lastLeader', '$votes', '$markedLeaders', '$fetching', '$isFixed', '$outputs', '$events', '$holds'],
+    // What is shown, and what is read, under the rules of Nacos only.
+    ...['$freshDues', '$isLeaderFresh'],
   ],
   RaftPeer: ['ip', 'state', 'term', 'voteFor', 'leaderDueMs', 'heartbeatDueMs'],
   Lease: [

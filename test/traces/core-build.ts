@@ -6,6 +6,7 @@ import type { PeerSnapshot, RaftCore, RaftPeer, RaftPeerSet, StoredState } from 
 /** The private state of a peer set, as the mechanical build names it. */
 interface PeerSetState {
   own_leader: RaftPeer | null;
+  own_isLeaderFresh: boolean;
   own_announced: PeerSnapshot | null;
   readonly own_votes: Set<string>;
   readonly own_markedLeaders: Set<string>;
@@ -74,7 +75,7 @@ export function opened(core: RaftCore): { readonly core: OpenCore; readonly peer
   for (const name of ['now', 'saving', 'durable', 'electionDue', 'heartbeatDue', 'start']) {
     if (!(`own_${name}` in core)) throw new Error(`RaftCore has no #${name} any more`);
   }
-  for (const name of ['leader', 'announced', 'votes', 'markedLeaders', 'fetching']) {
+  for (const name of ['leader', 'isLeaderFresh', 'announced', 'votes', 'markedLeaders', 'fetching']) {
     if (!(`own_${name}` in peers)) throw new Error(`RaftPeerSet has no #${name} any more`);
   }
   return { core: core as OpenCore, peers: peers as OpenPeerSet };

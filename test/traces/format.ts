@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import type { PeerSnapshot } from 'raftbeat';
+import type { DatumKey, NacosValue, PeerSnapshot } from 'raftbeat';
 
 /** A peer as recorded, under its ip. */
 export type PeerFields = Omit<PeerSnapshot, 'ip'>;
@@ -10,28 +10,75 @@ export interface RecordedState {
   readonly leader: PeerSnapshot | null;
   readonly leaderIsMapEntry?: boolean;
   readonly peers: Readonly<Record<string, PeerFields>>;
-  readonly datums?: unknown;
+  readonly datums?: Readonly<Record<string, RecordedDatum>>;
 }
 
-/** A request as recorded. */
+/** A datum in a state: its value is a mark. */
+export interface RecordedDatum {
+  readonly timestamp: number;
+  readonly value: string;
+}
+
+/** A request as recorded; values in it are marks. One that is `sync` has no id. */
 export interface RecordedRequest {
-  readonly id: number;
+  readonly id?: number;
+  readonly method: string;
   readonly target: string;
   readonly path: string;
-  readonly query?: { readonly vote: PeerSnapshot };
-  readonly body?: { readonly beat: { readonly peer: PeerSnapshot; readonly datums: readonly unknown[] } };
+  readonly query?: { readonly vote?: PeerSnapshot; readonly keys?: readonly string[]; readonly key?: string };
+  readonly body?: {
+    readonly beat?: { readonly peer: PeerSnapshot; readonly datums: readonly DatumKey[] };
+    readonly datum?: { readonly key: string; readonly timestamp: number; readonly value?: string };
+    readonly source?: PeerSnapshot;
+    readonly key?: string;
+    readonly value?: string;
+  };
   readonly sendThrows?: boolean;
-  readonly inline?: boolean;
+  readonly inline?: string;
 }
 
 /** A beat as recorded: `voteFor` may be absent. */
 export interface RecordedBeat {
   readonly peer: Omit<PeerSnapshot, 'voteFor'> & { readonly voteFor?: string | null };
-  readonly datums: readonly unknown[];
+  readonly datums: readonly DatumKey[];
 }
 
-/** The operations of the election files, with their input. */
+/** What the leader answered to a request that was passed on to it. */
+export interface ProxyReply {
+  readonly status?: number;
+  readonly body?: string;
+  readonly contentType?: string | null;
+  readonly error?: true;
+}
+
+/** The operations about datums, with their input. */
+export type DatumOperation =
+  | {
+      readonly op: 'onPublish';
+      readonly in: {
+        readonly datum: {
+          readonly key: string;
+          readonly timestamp: number;
+          readonly value: NacosValue | null;
+        };
+        readonly source: PeerSnapshot;
+      };
+    }
+  | { readonly op: 'onDelete'; readonly in: { readonly key: string; readonly source: PeerSnapshot } }
+  | {
+      readonly op: 'signalPublish';
+      readonly in: { readonly key: string; readonly value: NacosValue; readonly proxyReply?: ProxyReply };
+    }
+  | {
+      readonly op: 'signalDelete' | 'serviceRemove';
+      readonly in: { readonly key: string; readonly proxyReply?: ProxyReply };
+    }
+  | { readonly op: 'datumGet'; readonly in: { readonly keys: string } }
+  | { readonly op: 'setSendBeatOnly'; readonly in: { readonly value: boolean } };
+
+/** All operations, with their input. */
 export type Operation =
+  | DatumOperation
   | { readonly op: 'receivedVote'; readonly in: { readonly remote: PeerSnapshot } }
   | { readonly op: 'receivedBeat'; readonly in: { readonly beat: RecordedBeat } }
   | { readonly op: 'makeLeader' | 'decideLeader'; readonly in: { readonly candidate: PeerSnapshot } }
@@ -57,6 +104,12 @@ export type Step = Operation & {
   readonly initDraws?: readonly number[];
   readonly events?: readonly { readonly type: string; readonly ip: string; readonly term: number }[];
   readonly outgoing?: readonly RecordedRequest[];
+  readonly store?: readonly {
+    readonly op: 'write' | 'delete' | 'updateTerm';
+    readonly key?: string;
+    readonly timestamp?: number;
+  }[];
+  readonly notified?: readonly (readonly [string, 'CHANGE' | 'DELETE'])[];
   readonly after: RecordedState;
 };
 
@@ -67,13 +120,9 @@ export interface Scenario {
   readonly local: string;
   readonly initialTerm: number;
   readonly standalone: boolean;
+  readonly sendBeatOnly: boolean;
   readonly initial: RecordedState;
   readonly steps: readonly Step[];
-}
-
-/** Whether a scenario is about datums: then most of its steps are more than elections and beats. */
-export function isAboutDatums({ initial }: Scenario): boolean {
-  return initial.datums !== undefined;
 }
 
 /** Reads a file of scenarios: gzip'd JSON, one scenario a line. */

@@ -1,10 +1,13 @@
 import type { PeerSnapshot } from 'raftbeat';
 import type { RecordedBeat, Step } from './format.js';
+import { byKey, type Marked, marked } from './marks.js';
+import { OriginalDatums, Thrown } from './original-datums.js';
 import {
   ANY_TEXT,
   byIp,
   clean,
   eventText,
+  inOrder,
   type Outcome,
   type Result,
   type Sent,
@@ -12,20 +15,26 @@ import {
   sorted,
 } from './outcome.js';
 import type { Rule } from './rules.js';
-import { isBeingAsked, isNewest, type Pending, type World, type WorldPeer } from './world.js';
+import {
+  type BeatParties,
+  isBeingAsked,
+  isNewest,
+  type Pending,
+  type World,
+  type WorldPeer,
+} from './world.js';
 
 const TICK_MS = 500;
 const HEARTBEAT_MS = 5_000;
 const LEADER_TIMEOUT_MS = 15_000;
-
-/** An exception of the original. */
-class Thrown extends Error {}
 
 /** How one step is to be taken. */
 export interface Expectation {
   readonly outcome: Outcome;
   /** The entries that were captured by fetches, by ip. */
   readonly asked: ReadonlyMap<string, WorldPeer>;
+  /** What was captured by fetches of datums. */
+  readonly beat: BeatParties | null;
   /** The rules that had a say. */
   readonly used: ReadonlySet<Rule>;
 }
@@ -48,8 +57,10 @@ class Original {
   readonly #initDraws: number[];
   readonly #used = new Set<Rule>();
   readonly #asked = new Map<string, WorldPeer>();
+  #beat: BeatParties | null = null;
   readonly #events: string[] = [];
   readonly #sent: Sent[] = [];
+  readonly #datums: OriginalDatums;
   readonly #saved: string[] = [];
   /** The leader as the listeners know it (D9). */
   #announced: PeerSnapshot | null;
@@ -67,21 +78,33 @@ class Original {
     // A leader that voted for another is made by the votes of others only: D2 knows none.
     if (self?.state === 'LEADER' && self.voteFor !== self.ip && this.#rule('D2')) self.voteFor = self.ip;
     this.#durable = this.#voteOf(self);
+    this.#datums = new OriginalDatums({
+      world,
+      step,
+      rule: (rule) => this.#rule(rule),
+      local: () => this.#local(),
+      majority: () => this.#majority(),
+      resetLeaderDue: (local) => this.#resetLeaderDue(local),
+      send: (to, what, peer, about) => this.#send(to, what, peer, about),
+    });
   }
 
   run(): Expectation {
     const result = this.#result();
-    const { leader, peers } = this.#world;
+    const { leader, peers, datums } = this.#world;
     const outcome = {
       result,
       leader: leader === null ? null : clean(leader),
       peers: byIp([...peers.values()].map(clean)),
       events: this.#events,
       sent: sorted(this.#sent),
+      datums: byKey([...datums].map(([key, datum]) => marked({ key, ...datum }))),
+      stored: inOrder(this.#step, this.#datums.stored),
+      notified: inOrder(this.#step, this.#datums.notified),
       saved: this.#saved,
       drawsLeft: this.#draws.length - this.#drawn,
     };
-    return { outcome, asked: this.#asked, used: this.#used };
+    return { outcome, asked: this.#asked, beat: this.#beat, used: this.#used };
   }
 
   #rule(rule: Rule): boolean {
@@ -93,14 +116,14 @@ class Original {
   #result(): Result {
     try {
       const value = this.#apply();
-      return { value: typeof value === 'object' && value !== null ? clean(value) : value };
+      return { value: typeof value === 'object' && value !== null && 'ip' in value ? clean(value) : value };
     } catch (thrown) {
       if (thrown instanceof Thrown) return { error: thrown.message };
       throw thrown;
     }
   }
 
-  #apply(): WorldPeer | boolean | null {
+  #apply(): WorldPeer | boolean | null | readonly (Marked | null)[] {
     const step = this.#step;
     const world = this.#world;
     switch (step.op) {
@@ -133,14 +156,18 @@ class Original {
         return this.#isStandalone ? this.#local() : world.leader;
       case 'isLeader':
         return this.#isStandalone || world.leader?.ip === step.in.ip;
+      default:
+        return this.#input(() => this.#datums.apply(step));
     }
   }
 
   /** D4: what an input changed is saved. D18: a candidate's own vote, once it is saved, may be a majority. */
   #input<T>(input: () => T): T {
-    const result = input();
-    this.#save();
-    return result;
+    try {
+      return input();
+    } finally {
+      this.#save();
+    }
   }
 
   #save(): void {
@@ -168,7 +195,7 @@ class Original {
     return local;
   }
 
-  #receivedBeat({ peer }: RecordedBeat): WorldPeer {
+  #receivedBeat({ peer, datums }: RecordedBeat): WorldPeer {
     if (!this.#world.peers.has(peer.ip) && this.#rule('D6')) {
       throw new Thrown(`can not find peer: ${peer.ip}`);
     }
@@ -191,6 +218,8 @@ class Original {
     this.#resetLeaderDue(local);
     local.heartbeatDueMs = HEARTBEAT_MS;
     this.#makeLeader(remote);
+    this.#beat = { remote, local };
+    this.#datums.receivedBeat(remote.ip, datums);
     return local;
   }
 
@@ -217,7 +246,7 @@ class Original {
     local.heartbeatDueMs = HEARTBEAT_MS;
     if (this.#isStandalone ? this.#is132 : local.state !== 'LEADER') return;
     this.#resetLeaderDue(local);
-    for (const ip of this.#others()) this.#send(ip, 'beat', clean(local));
+    for (const ip of this.#others()) this.#send(ip, 'beat', clean(local), this.#datums.beatKeys());
   }
 
   // ---- Answers
@@ -228,6 +257,9 @@ class Original {
       if (pending.what === 'peer') this.#fetchRefused(pending);
       return null;
     }
+    if (pending.what === 'delete') this.#resetLeaderDue(this.#local());
+    if (pending.beat !== null && pending.what === 'datums') this.#fetched(parseJson(body), pending.beat);
+    if (!['vote', 'beat', 'peer'].includes(pending.what)) return null;
     const reply = this.#parse(pending, body);
     if (this.#rules.has('D6')) {
       const { target } = pending;
@@ -239,6 +271,13 @@ class Original {
     else if (pending.what === 'beat') this.#update(reply);
     else if (isNewest(this.#world, pending) || !this.#rule('D14')) this.#update(reply);
     return null;
+  }
+
+  /** D14: this peer is one object, whatever was heard of it since it asked. */
+  #fetched(body: unknown, { remote, local }: BeatParties): void {
+    const self = this.#self;
+    const isReplaced = self !== undefined && self !== local;
+    this.#datums.fetched(body, remote, isReplaced && this.#rule('D14') ? self : local);
   }
 
   #unanswered(request: number): null {
@@ -397,12 +436,8 @@ class Original {
     return null;
   }
 
-  /** A member that is new: what was drawn for another one is shown by the original and read by nobody. */
   #freshPeer(ip: string): WorldPeer {
-    const isLocal = ip === this.#world.local;
-    const peer = this.#newPeer(ip, isLocal ? this.#world.localTerm : 0);
-    if (!isLocal && this.#rule('fresh')) Object.assign(peer, { leaderDueMs: 0, heartbeatDueMs: 0 });
-    return peer;
+    return this.#newPeer(ip, ip === this.#world.local ? this.#world.localTerm : 0);
   }
 
   /** The original forgets the term of a local peer that is no member (D4). */
@@ -466,8 +501,8 @@ class Original {
     this.#events.push(eventText(type, ip, term));
   }
 
-  #send(to: string, what: Sent['what'], peer: PeerSnapshot | null): void {
-    this.#sent.push({ to, what, peer });
+  #send(to: string, what: Sent['what'], peer: PeerSnapshot | null, about: unknown = null): void {
+    this.#sent.push({ to, what, peer, about });
   }
 
   #voteOf(self: WorldPeer | undefined): string {
@@ -476,8 +511,12 @@ class Original {
 }
 
 function parseObject(body: string): Partial<WorldPeer> | null {
+  return parseJson(body) as Partial<WorldPeer> | null;
+}
+
+function parseJson(body: string): unknown {
   try {
-    return JSON.parse(body) as Partial<WorldPeer> | null;
+    return JSON.parse(body);
   } catch {
     return null;
   }

@@ -1,18 +1,27 @@
 import type { PeerSnapshot } from 'raftbeat';
-import type { RecordedState, Scenario, Step } from './format.js';
+import type { RecordedRequest, RecordedState, Scenario, Step } from './format.js';
+import { byKey, type Marked, marked } from './marks.js';
 
 /** Stands for the text of an error that comes from a runtime or a parser: any text equals it. */
 export const ANY_TEXT = '*';
 
 /** What was returned, or the text of what was thrown. */
-export type Result = { readonly value: PeerSnapshot | boolean | null } | { readonly error: string };
+export type Result =
+  | { readonly value: PeerSnapshot | boolean | null | readonly (Marked | null)[] }
+  | { readonly error: string };
 
-/** A request as compared: to whom, what, and for votes and beats the peer in it. */
+/** A request as compared. */
 export interface Sent {
   readonly to: string;
-  readonly what: 'vote' | 'beat' | 'peer';
+  readonly what: What;
+  /** The peer in it: a candidate, a leader, or the source of a change. */
   readonly peer: PeerSnapshot | null;
+  /** What it says of datums. */
+  readonly about: unknown;
 }
+
+/** The kinds of requests. `publish` and `remove` are passed on to the leader. */
+export type What = 'vote' | 'beat' | 'peer' | 'datums' | 'commit' | 'delete' | 'publish' | 'remove';
 
 /** What a step made of a state: all that is compared. */
 export interface Outcome {
@@ -23,6 +32,11 @@ export interface Outcome {
   readonly events: readonly string[];
   /** By target: their order is that of a hash map. */
   readonly sent: readonly Sent[];
+  readonly datums: readonly Marked[];
+  /** What was stored of datums: `write key timestamp` or `delete key`. */
+  readonly stored: readonly string[];
+  /** What listeners of datums were told: `CHANGE key` or `DELETE key`. */
+  readonly notified: readonly string[];
   /** What was saved, as it came: `term voteFor`. */
   readonly saved: readonly string[];
   /** How many draws were left over; less than 0 when more were drawn than recorded, each of these being 0. */
@@ -33,14 +47,15 @@ export interface Outcome {
 export function recordedOutcome(step: Step): Outcome {
   return {
     result: recordedResult(step),
-    ...stateOf(step.after),
+    leader: step.after.leader === null ? null : clean(step.after.leader),
+    peers: peersOf(step.after),
     events: (step.events ?? []).map(({ type, ip, term }) => eventText(type, ip, term)),
-    sent: sorted(
-      (step.outgoing ?? []).map(({ target, query, body }) => {
-        if (query !== undefined) return { to: target, what: 'vote', peer: clean(query.vote) };
-        if (body !== undefined) return { to: target, what: 'beat', peer: clean(body.beat.peer) };
-        return { to: target, what: 'peer', peer: null };
-      }),
+    sent: sorted((step.outgoing ?? []).map(recordedSent)),
+    datums: datumsOf(step.after),
+    stored: inOrder(step, storedOf(step)),
+    notified: inOrder(
+      step,
+      (step.notified ?? []).map(([key, action]) => `${action} ${key}`),
     ),
     saved: [],
     drawsLeft: 0,
@@ -97,22 +112,85 @@ export function sorted(sent: readonly Sent[]): readonly Sent[] {
   return sent.toSorted((a, b) => (a.to < b.to ? -1 : a.to > b.to ? 1 : 0));
 }
 
+/** What a beat deletes comes in the order of a hash map. */
+export function inOrder(step: Step, texts: readonly string[]): readonly string[] {
+  return step.op === 'receivedBeat' ? texts.toSorted() : texts;
+}
+
+/** The kind of a recorded request. */
+export function whatOf({ method, path }: RecordedRequest): What {
+  const last = path.slice(path.indexOf('/raft/') + '/raft/'.length);
+  const what = WHATS[`${method} ${last}`];
+  if (what === undefined) throw new Error(`a request ${method} ${path} is not understood`);
+  return what;
+}
+
+const WHATS: Readonly<Record<string, What>> = {
+  'POST vote': 'vote',
+  'POST beat': 'beat',
+  'GET peer': 'peer',
+  'GET datum': 'datums',
+  'POST datum/commit': 'commit',
+  'DELETE datum/commit': 'delete',
+  'POST datum': 'publish',
+  'DELETE datum': 'remove',
+};
+
+function recordedSent(request: RecordedRequest): Sent {
+  const { target: to, query, body } = request;
+  const what = whatOf(request);
+  const peer = query?.vote ?? body?.beat?.peer ?? body?.source;
+  return { to, what, peer: peer === undefined ? null : clean(peer), about: aboutOf(what, query, body) };
+}
+
+function aboutOf(what: What, query: RecordedRequest['query'], body: RecordedRequest['body']): unknown {
+  switch (what) {
+    case 'beat':
+      return byKey(body?.beat?.datums ?? []);
+    case 'datums':
+      return query?.keys;
+    case 'commit':
+    case 'delete':
+      return body?.datum === undefined ? null : marked(body.datum);
+    case 'publish':
+      return { key: body?.key, value: body?.value };
+    case 'remove':
+      return decodeURIComponent(query?.key ?? '');
+    default:
+      return null;
+  }
+}
+
+/** The term is saved together with the vote (D4). */
+function storedOf({ store = [] }: Step): readonly string[] {
+  return store.flatMap(({ op, key, timestamp }) => {
+    if (op === 'updateTerm') return [];
+    return [op === 'write' ? `write ${key} ${timestamp}` : `delete ${key}`];
+  });
+}
+
 /** The text of an error without what follows from the order of a hash map. */
 export function errorText(text: string): string {
   return text.startsWith('unable to find local peer') ? text.replace(/, all peers: .*$/, '') : text;
 }
 
-function stateOf(state: RecordedState): Pick<Outcome, 'leader' | 'peers'> {
-  return { leader: state.leader === null ? null : clean(state.leader), peers: peersOf(state) };
+function datumsOf({ datums = {} }: RecordedState): readonly Marked[] {
+  return byKey(Object.entries(datums).map(([key, datum]) => marked({ key, ...datum })));
 }
 
 /** Handled or not handled, 0 or 1, is how the original's http client is told; raftbeat has no such value. */
 function recordedResult({ op, outcome }: Step): Result {
   if ('type' in outcome) {
-    const isRuntimes = /NullPointer|Deserialization|JSONException/.test(outcome.type ?? '');
+    const isRuntimes = /NullPointer|Deserialization|JSONException|java\.|URLDecoder|scripted/.test(
+      `${outcome.type} ${outcome.error}`,
+    );
     return { error: isRuntimes ? ANY_TEXT : errorText(String(outcome.error)) };
   }
   const { value } = outcome;
   if (op === 'peerReply' || value === null || value === undefined) return { value: null };
-  return { value: typeof value === 'boolean' ? value : clean(value as PeerSnapshot) };
+  if (Array.isArray(value)) return { value: value.map((datum) => (datum === null ? null : marked(datum))) };
+  if (typeof value === 'boolean') return { value };
+  return 'status' in (value as object)
+    ? { error: (value as { body: string }).body }
+    : { value: clean(value as PeerSnapshot) };
 }

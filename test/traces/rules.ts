@@ -10,7 +10,8 @@ export const RULES = {
   D9: 'a lost leader is told by leaderLost, and forgotten',
   D14: 'one fetch a former leader, a failed one ends its leadership, a late answer changes nothing; of itself a peer hears nothing',
   D18: 'a majority of one is a majority',
-  fresh: 'a member that was never heard of shows no dues, where the original shows what it drew for it',
+  throw:
+    'a request that cannot be sent fails as one that is not answered, and what comes after it is sent all the same',
   version: 'what 1.3.2 changed and raftbeat, which follows 1.2.1, did not',
 } as const;
 

@@ -4,7 +4,7 @@ import * as https from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import { HttpTransport } from '../../src/transports/http.js';
-import { CLIENT_IDLE_MS } from '../../src/transports/http-client.js';
+import { CLIENT_IDLE_MS } from '../../src/transports/http-exchange.js';
 import type { Receive } from '../../src/transports/transport.js';
 import {
   answerPeer,

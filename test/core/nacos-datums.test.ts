@@ -1,0 +1,195 @@
+import type { NacosDatums, Output } from 'raftbeat';
+import { describe, expect, test } from 'vitest';
+import { A, B, C, type Host, IN_USE, L, peer } from './cluster.js';
+import { beat, leaderOf, one, refusal } from './support.js';
+
+const KEY = 'com.alibaba.nacos.naming.domains.meta.public##G@@a';
+const LIST = 'com.alibaba.nacos.naming.iplist.public##G@@a';
+const value = { name: 'G@@a' };
+
+function datumsOf({ core }: Host): NacosDatums {
+  if (core.nacosDatums === null) throw new Error('the rules of Nacos are not in force');
+  return core.nacosDatums;
+}
+
+/** The leader of term 6, of the peers A, B and C. */
+function leader(members: readonly string[] = [A, B, C]): Host {
+  const host = one({ rules: 'nacos', random: () => 0.5 }, { ...IN_USE, term: 5 }, members);
+  host.core.tick(L);
+  host.core.saved({ ...IN_USE, term: 6, voteFor: A }, L);
+  for (const ip of members.filter((other) => other !== A))
+    host.core.receivedVoteReply(ip, { ...peer(ip, { term: 6, voteFor: A }), granted: true }, L);
+  expect(host.core.isLeader(L)).toBe(true);
+  host.core.takeOutputs();
+  return host;
+}
+
+const types = (outputs: readonly Output[]): readonly string[] =>
+  outputs.map((output) => (output.type === 'send' ? output.request.type : output.type));
+
+describe('publish', () => {
+  test('applies, stores, adds 100 to the term, saves it, and only then tells the others', () => {
+    const host = leader();
+    expect(datumsOf(host).publish(KEY, value, L)).toEqual({ write: 106 });
+    const outputs = host.core.takeOutputs();
+    expect(types(outputs)).toEqual(['nacosDatum', 'save', 'nacosCommit']);
+    const datum = { key: KEY, value, timestamp: 1 };
+    expect(outputs[2]).toMatchObject({ to: [B, C], request: { datum, source: { ip: A, term: 106 } } });
+    expect(datumsOf(host).get(KEY)).toEqual(datum);
+  });
+
+  test('ends when a majority has confirmed, each member counted once, members alone', () => {
+    const host = leader([A, B, C, 'd:1', 'e:1']);
+    datumsOf(host).publish(KEY, value, L);
+    const commit = { datum: { key: KEY, value, timestamp: 1 }, source: leaderOf(A, 106) };
+    host.core.takeOutputs();
+    for (const from of [B, B, 'x:1']) datumsOf(host).receivedAck(from, commit, L);
+    datumsOf(host).receivedAck(C, { ...commit, source: leaderOf(A, 6) }, L);
+    expect(host.core.takeOutputs()).toEqual([]);
+    datumsOf(host).receivedAck(C, commit, L);
+    expect(host.core.takeOutputs()).toEqual([{ type: 'nacosWritten', write: 106, error: null }]);
+    datumsOf(host).receivedAck('d:1', commit, L);
+    expect(host.core.takeOutputs()).toEqual([]);
+  });
+
+  test('fails after 5 s without a majority, and stays', () => {
+    const host = leader();
+    datumsOf(host).publish(KEY, value, L);
+    host.core.takeOutputs();
+    const failed = (at: number) => {
+      host.core.tick(at);
+      return host.core.takeOutputs().filter(({ type }) => type === 'nacosWritten');
+    };
+    expect(host.core.nextDeadline()).toBeLessThanOrEqual(L + 5_000);
+    expect(failed(L + 4_999)).toEqual([]);
+    expect(failed(L + 5_000)).toMatchObject([{ write: 106, error: { code: 'TIMEOUT' } }]);
+    expect(datumsOf(host).get(KEY)).toMatchObject({ timestamp: 1 });
+  });
+
+  test('of a cluster of one ends behind its own save', () => {
+    const host = leader([A]);
+    datumsOf(host).publish(KEY, value, L);
+    expect(types(host.core.takeOutputs())).toEqual(['nacosDatum', 'save', 'nacosWritten']);
+  });
+
+  test('elsewhere than at the leader names the leader, and fails with NO_LEADER when there is none', () => {
+    const host = one({ rules: 'nacos', random: () => 0.5 });
+    expect(refusal(() => datumsOf(host).publish(KEY, value, 1)).code).toBe('NO_LEADER');
+    expect(refusal(() => datumsOf(host).remove(KEY, 1)).code).toBe('NO_LEADER');
+    host.core.receivedBeat(beat(B, 5), 1);
+    expect(datumsOf(host).publish(KEY, value, 1)).toEqual({ forwardTo: B });
+    expect(datumsOf(host).remove(KEY, 1)).toBe(B);
+    expect(datumsOf(host).keys()).toEqual([]);
+  });
+
+  test.each([
+    ['a key of no known kind', 'k', value],
+    ['a key that original peers would split', `${KEY},`, value],
+    ['a key that original peers would decode', `${KEY}%41`, value],
+    ['a key that original peers could not remove', `${KEY}+`, value],
+    ['no value', KEY, null],
+  ])('refuses %s, and nothing changes', (_, key, given) => {
+    const host = leader();
+    expect(refusal(() => datumsOf(host).publish(key, given as never, L)).code).toBe('BAD_REQUEST');
+    expect(host.core.takeOutputs()).toEqual([]);
+    expect(host.self.term).toBe(6);
+  });
+
+  test('is refused when no term is left to go to', () => {
+    const host = leader();
+    host.self.term = Number.MAX_SAFE_INTEGER - 99;
+    expect(refusal(() => datumsOf(host).publish(KEY, value, L)).code).toBe('BUSY');
+    expect(datumsOf(host).keys()).toEqual([]);
+  });
+});
+
+describe('what a leader tells', () => {
+  const commit = (term: number, key = KEY) => ({
+    datum: { key, value, timestamp: 3 },
+    source: leaderOf(B, term),
+  });
+  const follower = (): Host => {
+    const host = one({ rules: 'nacos', random: () => 0.5 });
+    host.core.receivedBeat(beat(B, 5), 1);
+    host.core.takeOutputs();
+    return host;
+  };
+
+  test('is applied, and its term taken over if it is less than one publish ahead, else a step towards it', () => {
+    const host = follower();
+    datumsOf(host).receivedCommit(commit(104), 2);
+    expect(host.self.term).toBe(104);
+    datumsOf(host).receivedCommit(commit(204), 2);
+    expect(host.self.term).toBe(204);
+    datumsOf(host).receivedCommit(commit(999), 2);
+    expect(host.self.term).toBe(304);
+    expect(types(host.core.takeOutputs())).toEqual(Array(3).fill(['nacosDatum', 'save']).flat());
+  });
+
+  test.each([
+    ['one who does not lead', { ...commit(5), source: leaderOf(C, 5) }, 'NOT_LEADER'],
+    ['a lower term', commit(4), 'OUT_OF_DATE'],
+    ['no value', { ...commit(5), datum: { key: KEY, timestamp: 1, value: null as never } }, 'BAD_REQUEST'],
+  ])('is refused from %s, and nothing changes', (_, given, code) => {
+    const host = follower();
+    const due = host.core.nextDeadline();
+    expect(refusal(() => datumsOf(host).receivedCommit(given, 2)).code).toBe(code);
+    expect(host.core.takeOutputs()).toEqual([]);
+    expect(host.core.nextDeadline()).toBe(due);
+  });
+
+  test('of a removal is done; the term follows for the key of a service alone', () => {
+    const host = follower();
+    for (const key of [KEY, LIST]) datumsOf(host).receivedCommit(commit(5, key), 2);
+    datumsOf(host).receivedDelete({ key: LIST, source: leaderOf(B, 50) }, 3);
+    expect(host.self.term).toBe(5);
+    datumsOf(host).receivedDelete({ key: KEY, source: leaderOf(B, 50) }, 3);
+    expect(host.self.term).toBe(50);
+    expect(datumsOf(host).keys()).toEqual([]);
+  });
+
+  test('in a beat is asked for in batches of 50, and what it does not name is deleted', () => {
+    const host = follower();
+    datumsOf(host).receivedCommit(commit(5), 2);
+    host.core.takeOutputs();
+    const datums = Array.from({ length: 51 }, (_, at) => ({ key: `meta.${at}`, timestamp: 1 }));
+    host.core.receivedBeat({ ...beat(B, 5), datums }, 3);
+    const outputs = host.core.takeOutputs();
+    expect(types(outputs)).toEqual(['nacosGet', 'nacosGet', 'nacosDatum']);
+    const keys = outputs.flatMap((output) =>
+      output.type === 'send' && output.request.type === 'nacosGet' ? [output.request.keys] : [],
+    );
+    expect(keys.map(({ length }) => length)).toEqual([50, 1]);
+    expect(keys[1]).toEqual(['com.alibaba.nacos.naming.domains.meta.50']);
+    expect(datumsOf(host).keys()).toEqual([]);
+  });
+
+  test('late can not take back a term that was saved (D4)', () => {
+    const host = follower();
+    host.core.receivedVote({ peer: { ...peer(C, { term: 50 }), state: 'CANDIDATE' } }, 2);
+    datumsOf(host).receivedDatums(5, { datums: [{ key: KEY, value, timestamp: 1 }] }, 3);
+    expect(host.self.term).toBe(50);
+    expect(datumsOf(host).get(KEY)).toMatchObject({ value });
+  });
+});
+
+describe('the registry of the original', () => {
+  test('is there under its rules alone', () => {
+    expect(one().core.nacosDatums).toBeNull();
+  });
+
+  test('begins with what the store held, and names it in brief', () => {
+    const nacosDatums = [
+      { key: KEY, value, timestamp: 7 },
+      { key: LIST, value, timestamp: 8 },
+    ];
+    const host = one({ rules: 'nacos', nacosDatums });
+    expect(datumsOf(host).beatKeys()).toEqual([
+      { key: 'meta.public##G@@a', timestamp: 7 },
+      { key: 'iplist.public##G@@a', timestamp: 8 },
+    ]);
+    expect(datumsOf(host).received({ keys: [LIST, 'x'] })).toEqual({ datums: [nacosDatums[1], null] });
+    datumsOf(host).sendBeatOnly = true;
+    expect(datumsOf(host).beatKeys()).toEqual([]);
+  });
+});
