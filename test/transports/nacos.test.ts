@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { RaftNode, type RaftNodeOptions } from 'raftbeat';
 import { NacosTransport, type NacosTransportOptions } from 'raftbeat/nacos';
 import { afterEach, describe, expect, test } from 'vitest';
+import { HttpExchange } from '../../src/transports/http-exchange.js';
 import { BASE, type Recording, SAMPLE } from './nacos-kit.js';
 import { freeAddress } from './ports.js';
 
@@ -248,6 +249,14 @@ describe('the transport', () => {
   test('refuses a secret, which original peers do not know', () => {
     const options = { secret: 'a secret of some length' } as NacosTransportOptions;
     expect(() => new NacosTransport(options)).toThrow('secret: original peers know none');
+  });
+
+  test('opens no connection any more once what sends is closed: a beat may still be being packed then', async () => {
+    const exchange = new HttpExchange({ address: (ip) => ip, bodyLimitBytes: 1, tls: null });
+    exchange.close();
+    const request = { method: 'GET', path: '/', headers: {}, body: Buffer.alloc(0) };
+    const sent = exchange.send('127.0.0.1:1', request, AbortSignal.timeout(5_000));
+    await expect(sent).rejects.toMatchObject({ code: 'ABORTED' });
   });
 
   test('does not ask before its start, nor after its stop', async () => {
