@@ -507,15 +507,17 @@ export class RaftCore {
 
   /**
    * Who speaks must be another member (D6), or know of a newer change of the members than this peer (section 4, members).
+   * A peer that is no member itself, as far as it knows, is told so by all others: one that joins comes to lists that are
+   * older than its own addition on its way through the history.
    *
-   * @returns whether this peer is told news by a stranger
+   * @returns whether this peer is told news of the members
    */
   #checkSender(ip: string, membersRevision: Revision = NO_REVISION): boolean {
-    const isStranger = this.#registry !== null && this.peers.member(ip) === null;
-    const isNews = isStranger && this.#isNews(membersRevision);
+    const isUnknown = this.peers.member(ip) === null || this.peers.member(this.#self.ip) === null;
+    const isNews = this.#registry !== null && isUnknown && this.#isNews(membersRevision);
     if (isNews) this.peers.admit(ip);
     if (!this.peers.contains(ip)) throw this.#refusal('UNKNOWN_PEER', `can not find peer: ${ip}`);
-    this.peers.local();
+    if (!isNews) this.peers.local();
     if (ip === this.#self.ip && this.peers.rules.promises) {
       throw this.#reported('DUPLICATE_PEER', `another process uses the ip of this peer: ${ip}`);
     }

@@ -66,6 +66,8 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   readonly #fetching = new Map<string, boolean>();
   #isMember = false;
   #isFixed = false;
+  /** Whether the members come from a registry; then it is for the core to say who is heard. */
+  #isListStored = false;
   #outputs: Output[] = [];
   #events: (() => void)[] = [];
   #holds = 0;
@@ -201,6 +203,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    * @internal
    */
   replaceMembers(members: readonly Required<Member>[]): void {
+    this.#isListStored = true;
     this.#setMembers(members);
     if (this.#leader !== null) this.admit(this.#leader.ip);
   }
@@ -255,7 +258,8 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     this.hold();
     try {
       if (this.#isChange(candidate)) {
-        this.local(); // One that is no member itself follows nobody.
+        // One that is no member itself follows nobody, unless the list that says so may be older than its addition.
+        if (!this.#isListStored) this.local();
         this.loseLeader();
         this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate));
         this.announceLeader();
