@@ -2,6 +2,7 @@ import type { Base, Batch, DataChanges, Op, StoredData, StoredDatum } from './da
 import { assert } from './errors.js';
 import { MEMBERS_KEY } from './members.js';
 import { NO_REVISION, type Revision } from './messages.js';
+import { Snapshot } from './snapshot.js';
 
 /** What became of one key when a batch was folded, or a base taken over. */
 export interface DatumChange {
@@ -52,6 +53,7 @@ export class Datums {
   /** What the tail makes of each key that it names: the newest op. */
   readonly #tailOps = new Map<string, { readonly op: Op; readonly revision: Revision }>();
   #tailFloor: number;
+  #pinned: Snapshot | null = null;
   #changes: { base?: Base; cutFrom?: number; append?: Batch[] } | null = null;
 
   /** @param maxHistorySize how many characters of folded batches are kept */
@@ -106,9 +108,15 @@ export class Datums {
     return { revision: this.#base, stampFloor: this.#stampFloor, datums: this.#datums };
   }
 
-  /** A copy of the base that does not change any more. */
-  copyBase(): Base {
-    return { ...this.view(), datums: new Map(this.#datums) };
+  /** A snapshot of the base, in the place of an earlier one; it holds until `unpin`, or until another base takes over. */
+  pin(): Snapshot {
+    this.#pinned = new Snapshot(this.#base, this.#stampFloor, this.#datums);
+    return this.#pinned;
+  }
+
+  /** Nobody reads the snapshot any more. */
+  unpin(): void {
+    this.#pinned = null;
   }
 
   /** What `key` is when all batches of the tail are folded, or null. */
@@ -216,6 +224,7 @@ export class Datums {
     assert(base.revision.seq > this.#base.seq, 'a base never goes backwards');
     const former = this.#datums;
     this.#datums = new Map(base.datums);
+    this.#pinned = null;
     this.#base = this.#since = base.revision;
     this.#stampFloor = this.#tailFloor = base.stampFloor;
     this.#batches = [];
@@ -254,6 +263,7 @@ export class Datums {
   #apply(op: Op, revision: Revision): DatumChange {
     const { key, value, timestamp } = op;
     if (this.#tailOps.get(key)?.op === op) this.#tailOps.delete(key);
+    this.#pinned?.note(key);
     if (value === null) {
       this.#datums.delete(key);
       this.#stampFloor = Math.max(this.#stampFloor, timestamp);
