@@ -90,7 +90,11 @@ describe('what the replay finds', () => {
   test.each([
     ['grants a second vote in a term', 'peer.term > this.#self.term;', 'peer.term >= this.#self.term;'],
     ['accepts beats of an older term', 'if (term > peer.term)', 'if (term > peer.term + 1)'],
-    ['does not save', "this.peers.output({ type: 'save', state: this.#saving });", ''],
+    [
+      'does not save',
+      "this.peers.output({ type: 'save', state: this.#saving,",
+      "void ({ type: 'save', state: this.#saving,",
+    ],
     ['sends no beats', 'this.#send(this.peers.others, ', 'this.#send([], '],
     ['applies a datum whose term is too low', 'if (source.term < term)', 'if (source.term < 0)'],
     [
