@@ -24,8 +24,13 @@ export const LEASES: readonly Defect[] = [
     patches: [
       patch(
         LEASE,
-        'this.#sentAt = new Float64Array(voters.length).fill',
-        'if (this.#sentAt.length !== voters.length) this.#sentAt = new Float64Array(voters.length).fill',
+        'this.#others = [];\n    this.#sentAt = new Float64Array(0);\n    this.#electedAt',
+        'this.#electedAt',
+      ),
+      patch(
+        LEASE,
+        'this.changeMembers(others, voters, needed);',
+        'this.changeMembers(others, voters, needed);\n    if (needed > 0) this.#end = Number.NEGATIVE_INFINITY;',
       ),
     ],
     foundBy: [scenario('lease-table-kept-five')],
@@ -35,13 +40,8 @@ export const LEASES: readonly Defect[] = [
     patches: [
       patch(
         LEASE,
-        'this.#sentAt = new Float64Array(voters.length).fill',
-        'if (this.#sentAt.length !== voters.length) this.#sentAt = new Float64Array(voters.length).fill',
-      ),
-      patch(
-        LEASE,
-        'this.#end = needed === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;',
-        'if (needed === 0) this.#end = Number.POSITIVE_INFINITY;',
+        'this.#others = [];\n    this.#sentAt = new Float64Array(0);\n    this.#electedAt',
+        'this.#electedAt',
       ),
     ],
     foundBy: [model(FOUR_TERMS), scenario('lease-table-kept')],
@@ -64,7 +64,7 @@ export const LEASES: readonly Defect[] = [
   },
   {
     name: 'the lease is kept during a transfer',
-    patches: [patch(CORE, 'this.#stepDown(at);\n      this.#makeWay(at);', 'this.#makeWay(at);')],
+    patches: [patch(CORE, 'this.#stepDown(now);\n    this.#makeWay(now);', 'this.#makeWay(now);')],
     foundBy: [simulator(1), model({ transfers: 1 }), scenario('transfer')],
   },
   {
@@ -99,8 +99,8 @@ export const LEASES: readonly Defect[] = [
     patches: [
       patch(
         LEASE,
-        'this.#end = needed === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;\n    this.#isGained = false;',
-        'this.#end = now + leaseMs(this.#timing);\n    this.#isGained = true;',
+        'this.changeMembers(others, voters, needed);',
+        'this.changeMembers(others, voters, needed);\n    this.#end = now + leaseMs(this.#timing);\n    this.#isGained = true;',
       ),
     ],
     foundBy: [model()],

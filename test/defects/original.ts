@@ -39,7 +39,7 @@ export const ORIGINAL: readonly Defect[] = [
   {
     name: 'D4: term and vote are not saved',
     patches: [
-      patch(DRIVER, 'await this.#save(output.state);', 'this.#core.saved(output.state, this.#now());'),
+      patch(DRIVER, 'await this.#save(output);', 'this.#core.saved(output.state, this.#now(), output.data);'),
     ],
     foundBy: [simulator(1)],
   },
@@ -48,8 +48,8 @@ export const ORIGINAL: readonly Defect[] = [
     patches: [
       patch(
         CORE,
-        'this.#saving = { term, voteFor, promisedMs: Math.max(promisedMs, last.promisedMs) };',
-        'this.#durable = this.#saving; return;',
+        'this.#saving = {\n      term,',
+        'this.#durable = this.#saving;\n    return;\n    this.#saving = {\n      term,',
       ),
     ],
     foundBy: [simulator(1), model({ crashes: 1 })],

@@ -43,7 +43,7 @@ export const STORES: readonly Defect[] = [
   },
   {
     name: 'a save is not awaited',
-    patches: [patch(DRIVER, 'await this.#save(output.state);', 'void this.#save(output.state);')],
+    patches: [patch(DRIVER, 'await this.#save(output);', 'void this.#save(output);')],
     foundBy: [simulator(1)],
   },
   {

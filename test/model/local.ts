@@ -72,6 +72,7 @@ export const FIELDS = {
       'timing',
       '$random',
       '$revision',
+      '$registry',
       '$lease',
       '$timeouts',
       '$promise',
@@ -81,6 +82,8 @@ export const FIELDS = {
     ],
     ...[
       '$rejoin',
+      '$learner',
+      '$membersValue',
       '$founders',
       '$electionDue',
       '$heartbeatDue',
@@ -110,15 +113,16 @@ export const FIELDS = {
   ],
   RaftPeer: ['ip', 'state', 'term', 'voteFor', 'leaderDueMs', 'heartbeatDueMs'],
   Lease: [
-    ...['$timing', '$voters', '$needed', '$sentAt', '$sorted', '$electedAt', '$end', '$isGained', '$isOver'],
-    '$aheadMs',
+    ...['$timing', '$others', '$voters', '$needed', '$sentAt', '$sorted', '$electedAt', '$end'],
+    ...['$isGained', '$isOver', '$aheadMs'],
   ],
-  ElectionTimeouts: ['$peers', '$timing', '$random', '$term', '$lastLeader', '$rank'],
-  Rejoin: ['id', '$rules', '$answers', '$startedAt', '$askDue'],
+  ElectionTimeouts: ['$peers', '$timing', '$random', '$term', '$lastLeader', '$voters', '$rank'],
+  Rejoin: ['id', '$rules', '$answers', '$witness', '$startedAt', '$askDue'],
 } as const;
 
 interface OpenLease {
-  $voters: readonly string[];
+  $others: readonly string[];
+  $voters: readonly number[];
   $needed: number;
   $sentAt: Float64Array;
   $sorted: Float64Array;
@@ -145,6 +149,7 @@ interface OpenCore {
   $rejoin: OpenRejoin | null;
   $round: { number: number; grants: Set<string> } | null;
   $roundNumber: number;
+  $needed(): number;
 }
 
 interface OpenPeerSet {
@@ -219,7 +224,7 @@ export class Cores {
     }
     if (local.state === LEADER) peers.$leader = self;
     if (open.$rejoin !== null) this.#openRejoin(open.$rejoin, local);
-    this.#openLease(core, open.$lease, local);
+    this.#openLease(core, open, local);
     if (held.length > 0 && pendingTerm === NONE) throw new Error('what is held waits for a save');
     return core;
   }
@@ -247,7 +252,7 @@ export class Cores {
       holder: promise === 0 ? NONE : this.#at(open.$promise.holder),
       promise,
       round: open.$round === null ? NONE : this.#bits(open.$round.grants),
-      ...this.#leaseOf(open.$lease, owner, state, now),
+      ...this.#leaseOf(core, owner, state, now),
       ...this.#rejoinOf(open.$rejoin, owner, now),
       wiped: 0,
       savedTerm: open.$durable.term,
@@ -328,13 +333,15 @@ export class Cores {
     return { rejoin: unitsIn(rejoin.$startedAt + this.#timingOf(owner).leaderTimeoutMs - now), answers };
   }
 
-  #openLease(core: RaftCore, lease: OpenLease, local: Local): void {
-    const { otherVoters } = core.peers;
+  #openLease(core: RaftCore, open: OpenCore, local: Local): void {
+    const { $lease: lease } = open;
+    const { others, otherVoters } = core.peers;
     if (local.state !== LEADER && !this.#bounds.keepDead) return;
-    lease.$voters = otherVoters;
-    lease.$needed = core.peers.majorityCount() - 1;
+    lease.$others = others;
+    lease.$voters = otherVoters.map((ip) => others.indexOf(ip));
+    lease.$needed = open.$needed();
     lease.$sorted = new Float64Array(otherVoters.length);
-    lease.$sentAt = Float64Array.from(otherVoters, (ip) => {
+    lease.$sentAt = Float64Array.from(others, (ip) => {
       const age = local.sent[this.#at(ip)] ?? NONE;
       return age === NONE ? Number.NEGATIVE_INFINITY : NOW - age * UNIT;
     });
@@ -344,15 +351,17 @@ export class Cores {
     lease.$isOver = local.over === 1;
   }
 
-  #leaseOf(lease: OpenLease, owner: number, state: number, now: number) {
+  /** What observers acknowledged is left out: no lease counts it, and none of them can be handed the leadership. */
+  #leaseOf(core: RaftCore, owner: number, state: number, now: number) {
+    const { $lease: lease } = core as unknown as OpenCore;
     const sent = this.names.map(() => NONE);
     if (state !== LEADER && !this.#bounds.keepDead)
       return { gained: 0, over: 0, leaseLeft: 0, electedAge: 0, sent };
     const isOver = lease.$isOver || (lease.$isGained && lease.$end <= now);
     if (!isOver || this.#bounds.keepDead) {
-      for (const [at, ip] of lease.$voters.entries()) {
-        const age = unitsIn(now - (lease.$sentAt[at] ?? Number.NEGATIVE_INFINITY));
-        if (age < this.oldAge) sent[this.#at(ip)] = age;
+      for (const [at, ip] of lease.$others.entries()) {
+        const age = unitsIn(now - (lease.$sentAt[at] as number));
+        if (age < this.oldAge && core.peers.isVoter(ip)) sent[this.#at(ip)] = age;
       }
     }
     const gained = lease.$isGained ? 1 : 0;

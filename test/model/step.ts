@@ -241,6 +241,8 @@ class Run {
           this.#carryOut(this.#core.takeOutputs());
         }
       } else if (output.type === 'send') this.#leave(this.#coded(output.request, output.to));
+      else if (output.type !== 'fetchPeer')
+        throw new Error(`no core without a registry has a ${output.type}`);
       else if (output.id !== undefined) this.#leave(message(QUESTION, 0));
     }
   }
