@@ -23,6 +23,9 @@ export const NONE = -1;
  * All of one peer that can matter: its core and, while a save is under way, what waits for that. Peers are numbers,
  * sets of them bits, times relative to the peer's own clock.
  *
+ * Cores of the model have no registry, so no data, no members that change and nobody who only learns: `Cores.local` takes
+ * in no other.
+ *
  * Left out, so that more can happen than in truth: when elections and beats are due (they may come at any time), how
  * long a leader that resigned makes way. Left out because safety does not rest on it: views of other peers, events.
  */
@@ -139,6 +142,8 @@ interface OpenRejoin {
 }
 
 interface OpenCore {
+  $registry: object | null;
+  $learner: number | undefined;
   $promise: { holder: string | null; until: number };
   $lease: OpenLease;
   $now: number;
@@ -233,6 +238,8 @@ export class Cores {
   local(core: RaftCore, owner: number, now: number = NOW): Local {
     const open = core as unknown as OpenCore;
     const peers = core.peers as unknown as OpenPeerSet;
+    if (open.$registry !== null || open.$learner !== undefined)
+      throw new Error('the state has no room for data, nor for one who only learns');
     const { self } = core.peers;
     const state = STATES.indexOf(self.state);
     const leads = core.isLeader(now) ? 1 : 0;

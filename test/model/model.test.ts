@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { RaftCore, RaftCoreOptions } from '../../src/core/core.js';
+import { REGISTRY_LIMITS } from '../../src/core/registry.js';
 import { DEFECTS } from '../defects/list.js';
 import { SMALL } from './bounds.js';
 import { buildKernel, type Kernel } from './build.js';
 import { explore } from './explore.js';
 import { HashSet } from './hash-set.js';
-import { FIELDS } from './local.js';
+import { Cores, FIELDS, NOW, UNIT } from './local.js';
 
 let kernel: Kernel;
 
@@ -26,6 +28,25 @@ describe('the model checker', () => {
     expect(fields(inside.$lease)).toEqual([...FIELDS.Lease].sort());
     expect(fields(inside.$timeouts)).toEqual([...FIELDS.ElectionTimeouts].sort());
     expect(fields(inside.$rejoin)).toEqual([...FIELDS.Rejoin].sort());
+  });
+
+  test('takes in no core that keeps data or only learns: that is no part of the state', () => {
+    const peers = new kernel.RaftPeerSet({ local: 'a', members: ['a', 'b', 'c'] });
+    const cores = new Cores(kernel, SMALL);
+    const started = (more: Partial<RaftCoreOptions>): RaftCore => {
+      const core = new kernel.RaftCore({
+        peers,
+        random: () => 0,
+        timing: { leaderTimeoutMs: 2 * UNIT },
+        ...more,
+      });
+      core.tick(NOW);
+      return core;
+    };
+    expect(cores.local(started({}), 0)).toMatchObject({ term: 0 });
+    expect(() => cores.local(started({ registry: REGISTRY_LIMITS }), 0)).toThrow('no room for data');
+    const learner = { term: 1, voteFor: 'a', promisedMs: 0, learner: 7 };
+    expect(() => cores.local(started({ stored: learner }), 0)).toThrow('who only learns');
   });
 
   test('takes no two states for one in a million', () => {
