@@ -2,7 +2,7 @@ import type { DataChanges, StoredData } from './datum.js';
 import type { Datums } from './datums.js';
 import { assert, RaftError, type RaftErrorCode } from './errors.js';
 import { type LeaderPromise, Lease, mayGrant } from './lease.js';
-import { decodeMembers, type MemberChange } from './members.js';
+import { decodeMembers, MEMBERS_KEY, type MemberChange, type StoredMember } from './members.js';
 import {
   type Beat,
   type BeatReply,
@@ -328,7 +328,9 @@ export class RaftCore {
       if (term !== this.#self.term) throw this.#notLeader();
       registry.changeMembers(id, change, this.#self.term);
       this.#applyMembers();
-      this.#sendData(false, at);
+      // Of those that remain, too few may have been heard of lately.
+      if (at >= this.#stepDownDue) this.#leaseEnded(at);
+      else this.#sendData(false, at);
     });
   }
 
@@ -510,21 +512,22 @@ export class RaftCore {
    * A peer that is no member itself, as far as it knows, is told so by all others: one that joins comes to lists that are
    * older than its own addition on its way through the history.
    *
-   * @returns whether this peer is told news of the members
+   * @returns whether a stranger tells this peer news of the members
    */
-  #checkSender(ip: string, membersRevision: Revision = NO_REVISION): boolean {
-    const isUnknown = this.peers.member(ip) === null || this.peers.member(this.#self.ip) === null;
-    const isNews = this.#registry !== null && isUnknown && this.#isNews(membersRevision);
+  #checkSender(ip: string, membersRevision?: Revision): boolean {
+    const isStranger = this.peers.member(ip) === null;
+    const isOutside = this.peers.member(this.#self.ip) === null;
+    const isNews = this.#registry !== null && (isStranger || isOutside) && this.#isNews(membersRevision);
     if (isNews) this.peers.admit(ip);
     if (!this.peers.contains(ip)) throw this.#refusal('UNKNOWN_PEER', `can not find peer: ${ip}`);
-    if (!isNews) this.peers.local();
+    this.peers.local();
     if (ip === this.#self.ip && this.peers.rules.promises) {
       throw this.#reported('DUPLICATE_PEER', `another process uses the ip of this peer: ${ip}`);
     }
-    return isNews;
+    return isStranger && isNews;
   }
 
-  #isNews(membersRevision: Revision): boolean {
+  #isNews(membersRevision: Revision = NO_REVISION): boolean {
     const known = this.#registry?.datums.membersRevision ?? NO_REVISION;
     return compareRevisions(membersRevision, known) > 0;
   }
@@ -656,8 +659,9 @@ export class RaftCore {
   // ---- Voter
 
   /** Section 3, vote: the order of the checks matters. */
-  #answerVote({ peer, transfer = false, revision = NO_REVISION }: Vote, now: number): VoteReply {
-    if (!this.#votes()) return this.#voteReply(false, now);
+  #answerVote(vote: Vote, now: number): VoteReply {
+    const { peer, transfer = false, revision = NO_REVISION } = vote;
+    if (!this.#mayVote(vote)) return this.#voteReply(false, now);
     const refusedForMs = this.#refusedForMs(peer.ip, transfer, now);
     if (refusedForMs > 0) return { ...this.#voteReply(false, now), promiseMs: Math.ceil(refusedForMs) };
     if (peer.term < this.#self.term) return this.#voteReply(false, now);
@@ -670,10 +674,11 @@ export class RaftCore {
   }
 
   /** Section 3, pre-vote: nothing is stored, no timer is reset, no term is adopted. */
-  #answerPreVote({ peer, round = 0, revision = NO_REVISION }: Vote, now: number): VoteReply {
+  #answerPreVote(vote: Vote, now: number): VoteReply {
+    const { peer, round = 0, revision = NO_REVISION } = vote;
     const refusedForMs = this.#refusedForMs(peer.ip, false, now);
     const isFresh = compareRevisions(revision, this.#newest) >= 0;
-    const granted = refusedForMs === 0 && peer.term > this.#self.term && isFresh && this.#votes();
+    const granted = refusedForMs === 0 && peer.term > this.#self.term && isFresh && this.#mayVote(vote);
     const reply = { ...this.#voteReply(granted, now), round };
     return refusedForMs > 0 ? { ...reply, promiseMs: Math.ceil(refusedForMs) } : reply;
   }
@@ -705,7 +710,8 @@ export class RaftCore {
 
   #openRound(now: number): void {
     this.#roundNumber++;
-    this.#round = { number: this.#roundNumber, grants: new Set([this.#self.ip]) };
+    const own = this.peers.isVoter(this.#self.ip) ? [this.#self.ip] : [];
+    this.#round = { number: this.#roundNumber, grants: new Set(own) };
     this.#electionDue = this.#timeouts.retryAfter(now);
     const peer = { ...this.#snapshot(now), term: this.#self.term + 1 };
     const request = {
@@ -997,6 +1003,7 @@ export class RaftCore {
     if (rejoin.learnsOnly) this.#learner = rejoin.id;
     this.#self.term = rejoin.highestTerm;
     this.#self.voteFor = this.#self.ip;
+    this.#registry?.succeeds(this.#self.term);
     this.#save(rejoin.longestPromiseMs);
     this.#electionDue = this.#timeouts.after(now);
   }
@@ -1008,9 +1015,28 @@ export class RaftCore {
     return this.#learner === undefined && this.peers.isVoter(this.#self.ip);
   }
 
+  /** Whether it votes, as far as it or the candidate knows: without one that has not heard yet of it, none may be elected. */
+  #mayVote({ membersRevision }: Vote): boolean {
+    const isAsked = this.#registry !== null && this.#isNews(membersRevision);
+    return this.#votes() || (this.#learner === undefined && isAsked);
+  }
+
   #mayEverCampaign(): boolean {
-    const priority = this.peers.member(this.#self.ip)?.priority ?? 0;
-    return this.#votes() && priority > 0 && this.#self.term < Number.MAX_SAFE_INTEGER;
+    const { ip, term } = this.#self;
+    const votes = this.#votes();
+    const priority = (votes ? this.peers.member(ip) : this.#leavingFrom())?.priority ?? 0;
+    return priority > 0 && term < Number.MAX_SAFE_INTEGER;
+  }
+
+  /**
+   * What this peer is by the list that is committed, if it votes there and its removal is not committed: it may be the only
+   * one that is far enough to lead those that remain, and campaigns, without counting itself.
+   */
+  #leavingFrom(): StoredMember | undefined {
+    const datums = this.#registry?.datums;
+    if (datums?.isChangingMembers !== true || this.#learner !== undefined) return undefined;
+    const committed = decodeMembers(datums.get(MEMBERS_KEY)?.value ?? '[]');
+    return committed.find(({ ip, observer }) => ip === this.#self.ip && !observer);
   }
 
   #send(to: readonly string[], request: RaftRequest): void {

@@ -34,6 +34,11 @@ export class Forwards {
     this.#output = output;
   }
 
+  /** An earlier process may have led any term up to `term`. */
+  succeeds(term: number): void {
+    this.#term = this.#formerTerm = term;
+  }
+
   /** A leadership begins. */
   begin(term: number): void {
     this.#formerTerm = this.#term;

@@ -64,10 +64,9 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   readonly #markedLeaders = new Set<string>();
   /** Former leaders that were asked, and whether nothing newer was heard of them since (D14). */
   readonly #fetching = new Map<string, boolean>();
+  /** Whether this peer is a member, as far as it knows, or somebody who knows more may take it for one. */
   #isMember = false;
   #isFixed = false;
-  /** Whether the members come from a registry; then it is for the core to say who is heard. */
-  #isListStored = false;
   #outputs: Output[] = [];
   #events: (() => void)[] = [];
   #holds = 0;
@@ -203,17 +202,22 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    * @internal
    */
   replaceMembers(members: readonly Required<Member>[]): void {
-    this.#isListStored = true;
     this.#setMembers(members);
-    if (this.#leader !== null) this.admit(this.#leader.ip);
+    if (this.#leader !== null) this.#know(this.#leader.ip);
   }
 
   /**
-   * Listens to `ip`, which is no member as far as this peer knows, but as the sender knows, who knows more.
+   * Listens to `ip`, who knows a newer list of members: as far as this peer knows, `ip` is no member, or this peer itself is
+   * none, that may have been added again.
    *
    * @internal
    */
   admit(ip: string): void {
+    this.#know(ip);
+    this.#isMember = true;
+  }
+
+  #know(ip: string): void {
     if (!this.contains(ip)) this.#peers.set(ip, new RaftPeer(ip));
   }
 
@@ -258,8 +262,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     this.hold();
     try {
       if (this.#isChange(candidate)) {
-        // One that is no member itself follows nobody, unless the list that says so may be older than its addition.
-        if (!this.#isListStored) this.local();
+        this.local(); // One that is no member itself follows nobody.
         this.loseLeader();
         this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate));
         this.announceLeader();
@@ -286,11 +289,12 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    */
   decideLeader(reply: PeerSnapshot): PeerSnapshot | null {
     const self = this.#self;
-    this.update(reply);
+    if (reply.ip !== self.ip) this.update(reply);
     if (self.state !== 'CANDIDATE' || reply.term !== self.term || reply.voteFor !== self.ip)
       return this.#leader;
     if (this.isVoter(reply.ip)) this.#votes.add(reply.ip);
-    if (this.#votes.has(self.ip) && this.#votes.size >= this.majorityCount()) this.#win();
+    const hasOwn = this.#votes.has(self.ip) || !this.isVoter(self.ip);
+    if (hasOwn && this.#votes.size >= this.majorityCount()) this.#win();
     return this.#leader;
   }
 

@@ -110,6 +110,11 @@ export class Registry {
     this.#pinned = new PinnedBase(this.datums, limits.maxMessageSize, 2 * leaderTimeoutMs);
   }
 
+  /** This process recovers from an empty store: an earlier one of its ip may have led any term up to `term`. */
+  succeeds(term: number): void {
+    this.#forwards.succeeds(term);
+  }
+
   /** What must be saved, if anything. */
   takeChanges(): DataChanges | null {
     return this.datums.takeChanges();

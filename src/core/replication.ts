@@ -3,7 +3,7 @@ import { type BeatData, type BeatDataReply, NO_REVISION, type Revision } from '.
 
 /** How far one follower is, as its leader knows it. */
 interface Progress {
-  /** Up to which seq it holds what the leader holds; only grows. */
+  /** Up to which seq it holds what the leader holds; only grows, while it is the same peer. */
   match: number;
   /** Behind which seq to go on sending. */
   from: number;
@@ -60,6 +60,8 @@ export class Replication {
   /** Takes the answer of `ip` to a message of this term. */
   answered(ip: string, { ok, match, base, last }: BeatDataReply, isLearner: boolean): void {
     const progress = this.#of(ip);
+    // What one of them holds, a peer before the loss of its disk and the learner after it, the other need not.
+    if (progress.isLearner !== isLearner) progress.match = 0;
     progress.isLearner = isLearner;
     if (!ok) {
       const known = this.#datums.holds(last) ? last : base;

@@ -30,14 +30,13 @@ export interface Published {
   readonly revision: Revision;
 }
 
-/** What a refusal of a leader says for certain: nothing was written. */
+/** What a refusal of a leader says for certain: nothing was written. A forward that this peer's own stop ends may have left. */
 const DEFINITE: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
   'BAD_REQUEST',
   'BAD_TARGET',
   'BUSY',
   'CONFLICT',
   'NOT_LEADER',
-  'NOT_RUNNING',
   'NO_LEADER',
   'TOO_LARGE',
   'UNAUTHORIZED',

@@ -8,6 +8,7 @@ export type {
   RemoveOperation,
 } from './registry-model.js';
 export type { CheckName, Violation } from './sim/checks.js';
+export type { DataReport } from './sim/data.js';
 export type { Fault, FaultKind, FaultTrigger } from './sim/faults.js';
 export { FAULT_KINDS } from './sim/faults.js';
 export type { LinkWeather } from './sim/network.js';

@@ -1,12 +1,14 @@
 import { fork } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { formatReport, shrink, simulate } from 'raftbeat/testing';
+import { type DataReport, formatReport, shrink, simulate } from 'raftbeat/testing';
 
 /** What one worker is to run, and what it found. */
 interface Share {
   readonly seeds: readonly number[];
   readonly peers: readonly number[];
   readonly hours: number;
+  /** Each how manieth seed is one with a registry. */
+  readonly registryEvery: number;
 }
 
 interface Result {
@@ -14,25 +16,49 @@ interface Result {
   virtualMs: number;
   elections: number;
   violations: number;
+  batches: number;
+  catchUps: number;
+  /** How many keys there were whose histories the search gave up. */
+  unknown: number;
+  outcomes: Record<string, number>;
   healedAfterMs: number[];
   /** Ms of processor time. */
   cpuMs: number;
 }
 
-const NOTHING: Result = { events: 0, virtualMs: 0, elections: 0, violations: 0, healedAfterMs: [], cpuMs: 0 };
+const NOTHING: Result = {
+  events: 0,
+  virtualMs: 0,
+  elections: 0,
+  violations: 0,
+  batches: 0,
+  catchUps: 0,
+  unknown: 0,
+  outcomes: {},
+  healedAfterMs: [],
+  cpuMs: 0,
+};
 const MAX_WORKERS = 2;
+/** Without `--registry` so many seeds have one with a registry among them: the others are faster. */
+const REGISTRY_EVERY = 8;
 
 /** Runs each seed, the sizes in turn; prints what was seen broken, and the smallest schedule that breaks it. */
-async function runShare({ seeds, peers, hours }: Share): Promise<Result> {
-  const result: Result = { ...NOTHING, healedAfterMs: [] };
+async function runShare({ seeds, peers, hours, registryEvery }: Share): Promise<Result> {
+  const result: Result = { ...NOTHING, outcomes: {}, healedAfterMs: [] };
   const began = process.cpuUsage();
   for (const seed of seeds) {
-    const options = { seed, hours, peers: peers[seed % peers.length] ?? 3 };
+    const options = {
+      seed,
+      hours,
+      peers: peers[seed % peers.length] ?? 3,
+      registry: seed % registryEvery === 0,
+    };
     const report = await simulate(options);
     result.events += report.events;
     result.virtualMs += report.virtualMs;
     result.elections += report.elections;
     result.healedAfterMs.push(...report.healedAfterMs);
+    if (report.data !== null) addData(result, report.data);
     if (report.violations.length === 0) continue;
     result.violations++;
     const shrunk = await shrink(options, report);
@@ -44,6 +70,19 @@ async function runShare({ seeds, peers, hours }: Share): Promise<Result> {
   const { user, system } = process.cpuUsage(began);
   result.cpuMs = (user + system) / 1_000;
   return result;
+}
+
+function addData(result: Result, { batches, catchUps, unknown, outcomes }: DataReport): void {
+  result.batches += batches;
+  result.catchUps += catchUps;
+  result.unknown += unknown.length;
+  result.outcomes = addOutcomes(result.outcomes, outcomes);
+}
+
+function addOutcomes(a: DataReport['outcomes'], b: DataReport['outcomes']): Record<string, number> {
+  const sum = { ...a };
+  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
 }
 
 async function inWorkers(shares: readonly Share[]): Promise<readonly Result[]> {
@@ -67,6 +106,10 @@ function add(a: Result, b: Result): Result {
     virtualMs: a.virtualMs + b.virtualMs,
     elections: a.elections + b.elections,
     violations: a.violations + b.violations,
+    batches: a.batches + b.batches,
+    catchUps: a.catchUps + b.catchUps,
+    unknown: a.unknown + b.unknown,
+    outcomes: addOutcomes(a.outcomes, b.outcomes),
     healedAfterMs: [...a.healedAfterMs, ...b.healedAfterMs],
     cpuMs: a.cpuMs + b.cpuMs,
   };
@@ -86,6 +129,7 @@ async function main(): Promise<void> {
       peers: { type: 'string' },
       hours: { type: 'string' },
       workers: { type: 'string' },
+      registry: { type: 'boolean' },
     },
   });
   const count = number('seeds', values.seeds, values.seed === undefined ? 1_000 : 1);
@@ -99,16 +143,25 @@ async function main(): Promise<void> {
     ),
     peers,
     hours,
+    registryEvery: values.registry === true ? 1 : REGISTRY_EVERY,
   }));
   const began = performance.now();
   const results = workers === 1 ? [await runShare(shares[0] as Share)] : await inWorkers(shares);
-  const { events, virtualMs, elections, violations, healedAfterMs, cpuMs } = results.reduce(add, NOTHING);
+  const { events, virtualMs, elections, violations, healedAfterMs, cpuMs, ...data } = results.reduce(
+    add,
+    NOTHING,
+  );
   const healed = healedAfterMs.toSorted((a, b) => a - b);
   const at = (share: number): string =>
     Math.round(healed[Math.floor(share * (healed.length - 1))] ?? 0).toString();
   console.log(
     `${elections} elections; one leader after the faults: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, at most ${at(1)} ms`,
   );
+  if (data.batches > 0) {
+    console.log(
+      `${data.batches} batches, ${data.catchUps} bases taken over, ${data.unknown} keys not decided; calls: ${JSON.stringify(data.outcomes)}`,
+    );
+  }
   const wallMs = performance.now() - began;
   console.log(
     `${count} seeds, ${(virtualMs / 3_600_000).toFixed(2)} hours, ${events} events, ${violations} violations`,

@@ -1,8 +1,12 @@
-import { RaftNode, type RaftNodeOptions } from 'raftbeat';
+import { RaftError, RaftNode, type RaftNodeOptions } from 'raftbeat';
 import { FAULT_KINDS, formatReport, type SimNodeClass, shrink, simulate } from 'raftbeat/testing';
 import { describe, expect, test } from 'vitest';
+import type { Batch } from '../../src/core/datum.js';
+import type { Revision } from '../../src/core/messages.js';
 import { Ballots } from '../../src/testing/sim/ballots.js';
 import type { CheckName } from '../../src/testing/sim/checks.js';
+import { HeldData } from '../../src/testing/sim/held-data.js';
+import { Ledger } from '../../src/testing/sim/ledger.js';
 import { Promises } from '../../src/testing/sim/promises.js';
 import { Records } from '../../src/testing/sim/records.js';
 import { Scheduler } from '../../src/testing/sim/scheduler.js';
@@ -23,6 +27,22 @@ function nodeThat(change: (node: RaftNode) => void): SimNodeClass {
   };
 }
 
+const NOTHING = { term: 0, seq: 0 };
+const NO_BASE = { revision: NOTHING, stampFloor: 0, datums: new Map() };
+
+/** A batch that publishes `value` under `key`. */
+function batch(term: number, seq: number, value: string): Batch {
+  return { revision: { term, seq }, ops: [{ key: 'key', value: JSON.stringify(value), timestamp: seq }] };
+}
+
+/** Each of `ips` makes `added` durable behind `behind`. */
+function save(ledger: Ledger, ips: readonly string[], added: Batch, behind: Revision): void {
+  for (const ip of ips) {
+    ledger.appended(ip, added, behind);
+    ledger.durable(ip, { append: [added] });
+  }
+}
+
 describe('a run', () => {
   test('is the same, event for event, when it is repeated with its seed', async () => {
     for (const peers of [3, 5]) {
@@ -31,6 +51,8 @@ describe('a run', () => {
       expect(second).toEqual(first);
       expect(first.events).toBeGreaterThan(1_000);
     }
+    const first = await simulate({ seed: 11, registry: true });
+    expect(await simulate({ seed: 11, registry: true })).toEqual(first);
   });
 
   test('is another one with another seed', async () => {
@@ -82,6 +104,22 @@ describe('under all faults nothing is seen broken', () => {
   });
 });
 
+describe('under all faults nothing is seen broken where peers keep data', () => {
+  test.each([
+    [3, 1, 30],
+    [5, 1_001, 15],
+    [7, 2_001, 5],
+  ])('with %i peers, from seed %i on, %i seeds', async (peers, from, count) => {
+    let catchUps = 0;
+    for (let seed = from; seed < from + count; seed++) {
+      const report = await simulate({ seed, peers, registry: true });
+      expect(report.violations, formatReport(report)).toEqual([]);
+      catchUps += report.data?.catchUps ?? 0;
+    }
+    expect(catchUps).toBeGreaterThan(0);
+  });
+});
+
 describe('clocks that are worse than the peers count on', () => {
   test('make two leaders at a time, and break nothing else', async () => {
     const seen = new Set<CheckName>();
@@ -104,7 +142,7 @@ const TIME_FAULTS = ['isolate', 'mute', 'deafen', 'cut', 'crash', 'drift', 'weat
 describe('each check fires', () => {
   test('S1, when two win a term, and when one wins without the votes', () => {
     const { seen, report } = notes();
-    const ballots = new Ballots(report, new Set(['a', 'b', 'c']));
+    const ballots = new Ballots(report, () => new Set(['a', 'b', 'c']));
     const granted = {
       ip: '',
       voteFor: 'a',
@@ -126,12 +164,13 @@ describe('each check fires', () => {
 
   test('S2, when a leader has no majority bound to it, and when one who is bound votes for another', () => {
     const { seen, report } = notes();
-    const promises = new Promises(report, 0, 2);
+    const promises = new Promises(report, 0);
+    const voters = new Set(['a', 'b', 'c']);
     promises.acknowledged('b', 'a', 0, 100);
-    promises.leads('a', true, 100);
+    promises.leads('a', voters, 100);
     promises.granted('b', 'c', 'votes for', 100);
     expect(seen).toEqual([]);
-    promises.leads('a', true, 101);
+    promises.leads('a', voters, 101);
     promises.granted('b', 'c', 'votes for', 99);
     expect(seen).toEqual(['S2', 'S2']);
   });
@@ -179,7 +218,7 @@ describe('each check fires', () => {
 
   test('L2, when a term is raised without pre-votes', () => {
     const { seen, report } = notes();
-    const ballots = new Ballots(report, new Set(['a', 'b', 'c']));
+    const ballots = new Ballots(report, () => new Set(['a', 'b', 'c']));
     ballots.ordered('a', 3);
     ballots.campaigns('a', 4, true);
     ballots.isIn('b', 4);
@@ -187,6 +226,87 @@ describe('each check fires', () => {
     ballots.isIn('b', 5);
     ballots.campaigns('a', 5, false);
     expect(seen).toEqual(['L2', 'L2']);
+  });
+
+  test('COMMIT, when two batches are committed at one place, and one that no majority has saved', () => {
+    const { seen, report } = notes();
+    const ledger = new Ledger(report, new Set(['a', 'b', 'c']), undefined);
+    save(ledger, ['a', 'b'], batch(1, 1, 'x'), NOTHING);
+    ledger.committed('a', { term: 1, seq: 1 }, 1);
+    save(ledger, ['a', 'b'], batch(1, 2, 'y'), { term: 1, seq: 1 });
+    expect(seen).toEqual([]);
+    ledger.committed('b', { term: 2, seq: 1 }, 2);
+    save(ledger, ['a'], batch(1, 3, 'z'), { term: 1, seq: 2 });
+    ledger.committed('a', { term: 1, seq: 3 }, 1);
+    expect(seen).toEqual(['COMMIT', 'COMMIT']);
+  });
+
+  test('COMMIT, when one leads a later term without what is committed', () => {
+    const { seen, report } = notes();
+    const ledger = new Ledger(report, new Set(['a', 'b', 'c']), undefined);
+    save(ledger, ['a', 'b'], batch(1, 1, 'x'), NOTHING);
+    ledger.committed('a', { term: 1, seq: 1 }, 1);
+    ledger.won('c', 1, new HeldData());
+    expect(seen).toEqual([]);
+    ledger.won('c', 2, new HeldData());
+    expect(seen).toEqual(['COMMIT']);
+  });
+
+  test('BASE, when one takes over a base of a revision that has another', () => {
+    const { seen, report } = notes();
+    const ledger = new Ledger(report, new Set(['a']), undefined);
+    save(ledger, ['a'], batch(1, 1, 'x'), NOTHING);
+    ledger.committed('a', { term: 1, seq: 1 }, 1);
+    const held = new HeldData({ base: NO_BASE, tail: [batch(1, 1, 'x')] });
+    held.fold(1);
+    ledger.takes('b', held.copyBase(), 1);
+    expect(seen).toEqual([]);
+    ledger.takes('b', { ...held.copyBase(), stampFloor: 7 }, 1);
+    expect(seen).toEqual(['BASE']);
+  });
+
+  test('OUTCOME, when a write failed for certain or was acknowledged, and it is not so', () => {
+    const { seen, report } = notes();
+    const ledger = new Ledger(report, new Set(['a']), undefined);
+    save(ledger, ['a'], batch(1, 1, 'x'), NOTHING);
+    ledger.failed('a', 'x', 'NO_LEADER');
+    ledger.acknowledged('a', 'key', 'x', 1, { term: 1, seq: 1 });
+    expect(seen).toEqual(['OUTCOME', 'OUTCOME']);
+    ledger.committed('a', { term: 1, seq: 1 }, 1);
+    ledger.acknowledged('a', 'key', 'x', 1, { term: 1, seq: 1 });
+    expect(seen).toHaveLength(2);
+  });
+
+  test('LISTEN, when a change is told twice', async () => {
+    const twice = nodeThat((node) => {
+      const listen = node.listen.bind(node);
+      node.listen = (pattern, listener) => {
+        listen(pattern, listener);
+        listen(pattern, listener);
+      };
+    });
+    const { violations } = await simulate({ seed: 1, nodes: twice, faults: [], registry: true });
+    expect(violations.map(({ check }) => check)).toEqual(['LISTEN']);
+  });
+
+  test('LINEAR, when a read may lag', async () => {
+    const lagging = nodeThat((node) => {
+      node.readDatum = async (key) => node.getDatum(key);
+    });
+    const checks = new Set<CheckName>();
+    for (let seed = 1; seed <= 5; seed++) {
+      const { violations } = await simulate({ seed, nodes: lagging, registry: true });
+      for (const { check } of violations) checks.add(check);
+    }
+    expect([...checks]).toEqual(['LINEAR']);
+  });
+
+  test('L3, when writes do not succeed after the faults', async () => {
+    const full = nodeThat((node) => {
+      node.publish = () => Promise.reject(new RaftError('BUSY', 'always'));
+    });
+    const { violations } = await simulate({ seed: 1, nodes: full, faults: [], registry: true });
+    expect(violations.map(({ check }) => check)).toEqual(['L3']);
   });
 
   test('ERROR, when a rejection is not handled', async () => {

@@ -20,30 +20,20 @@ class Candidacy {
 /** S1 and L2: who campaigned by which right, and who won by which votes. `name` names a process, not a peer. */
 export class Ballots {
   readonly #report: Report;
-  readonly #voters: ReadonlySet<string>;
-  readonly #majority: number;
+  readonly #votersOf: (name: string) => ReadonlySet<string>;
   readonly #winners = new Map<number, string>();
   readonly #candidacies = new Map<string, Candidacy>();
   #highestTerm = 0;
 
-  constructor(report: Report, voters: ReadonlySet<string>) {
+  /** @param votersOf who votes, as far as a process knows */
+  constructor(report: Report, votersOf: (name: string) => ReadonlySet<string>) {
     this.#report = report;
-    this.#voters = voters;
-    this.#majority = Math.floor(voters.size / 2) + 1;
+    this.#votersOf = votersOf;
   }
 
   /** How many terms were won. */
   get elections(): number {
     return this.#winners.size;
-  }
-
-  /** How many voters are a majority. */
-  get majority(): number {
-    return this.#majority;
-  }
-
-  isVoter(ip: string): boolean {
-    return this.#voters.has(ip);
   }
 
   /** A process began anew: what its predecessor collected is lost. */
@@ -84,13 +74,14 @@ export class Ballots {
       return;
     }
     const grants = round?.term === term ? round.grants.size : 0;
-    if (grants < this.#majority)
-      this.#report('L2', name, `raises its term to ${term} by ${grants} of ${this.#majority} pre-votes`);
+    const majority = this.#majorityOf(name);
+    if (grants < majority)
+      this.#report('L2', name, `raises its term to ${term} by ${grants} of ${majority} pre-votes`);
   }
 
   /** An answer to a vote or pre-vote request reached it. */
   answered(name: string, by: string, { granted, round, term, voteFor }: VoteReply): void {
-    if (!granted || !this.#voters.has(by)) return;
+    if (!granted || !this.#votersOf(name).has(by)) return;
     const candidacy = this.#of(name);
     if (round === undefined) {
       if (term === candidacy.term && voteFor === name) candidacy.votes.add(by);
@@ -115,8 +106,12 @@ export class Ballots {
     this.#winners.set(term, name);
     const candidacy = this.#of(name);
     const votes = candidacy.term === term ? candidacy.votes.size + 1 : 0;
-    if (votes < this.#majority)
-      this.#report('S1', name, `won term ${term} by ${votes} of ${this.#majority} votes`);
+    const majority = this.#majorityOf(name);
+    if (votes < majority) this.#report('S1', name, `won term ${term} by ${votes} of ${majority} votes`);
+  }
+
+  #majorityOf(name: string): number {
+    return Math.floor(this.#votersOf(name).size / 2) + 1;
   }
 
   #of(name: string): Candidacy {

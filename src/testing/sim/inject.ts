@@ -174,13 +174,8 @@ export class Injector {
     };
   }
 
-  /** Never a majority of stores at a time (protocol, section 3, empty store). */
   #wipe(place: Place): Undo {
-    const { places, ballots } = this.#world;
-    const lost = places.filter(
-      ({ disk, ip }) => disk.content === null && ballots.isVoter(ip) && ip !== place.ip,
-    );
-    if (lost.length + 1 >= ballots.majority) return NOTHING;
+    if (!this.#world.mayLose(place)) return NOTHING;
     this.#world.crash(place, true);
     this.#world.wipe(place);
     return this.#startAgain(place);

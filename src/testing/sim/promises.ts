@@ -12,14 +12,11 @@ interface Bond {
 export class Promises {
   readonly #report: Report;
   readonly #clockDrift: number;
-  readonly #majority: number;
   readonly #bonds = new Map<string, Bond>();
 
-  /** @param majority how many voters are one */
-  constructor(report: Report, clockDrift: number, majority: number) {
+  constructor(report: Report, clockDrift: number) {
     this.#report = report;
     this.#clockDrift = clockDrift;
-    this.#majority = majority;
   }
 
   /** `voter` acknowledged a beat of `holder` that came at `arrivedAt`, and promised for `promisedMs` of its clock. */
@@ -38,12 +35,16 @@ export class Promises {
     this.#report('S2', voter, `${what} ${candidate} while bound to ${bond.holder} for ${leftMs} ms`);
   }
 
-  /** `leader` says that it leads at `now`. */
-  leads(leader: string, isVoter: boolean, now: number): void {
-    let bound = isVoter ? 1 : 0;
-    for (const [voter, { holder, until }] of this.#bonds)
-      if (voter !== leader && holder === leader && until > now - ROUNDING_MS) bound++;
-    if (bound < this.#majority)
-      this.#report('S2', leader, `leads while ${bound} of ${this.#majority} are bound to it`);
+  /** `leader`, for whom `voters` vote, says that it leads at `now`. */
+  leads(leader: string, voters: ReadonlySet<string>, now: number): void {
+    let bound = 0;
+    for (const voter of voters) if (voter === leader || this.#isBound(voter, leader, now)) bound++;
+    const majority = Math.floor(voters.size / 2) + 1;
+    if (bound < majority) this.#report('S2', leader, `leads while ${bound} of ${majority} are bound to it`);
+  }
+
+  #isBound(voter: string, leader: string, now: number): boolean {
+    const bond = this.#bonds.get(voter);
+    return bond !== undefined && bond.holder === leader && bond.until > now - ROUNDING_MS;
   }
 }

@@ -1,6 +1,8 @@
 import type { Member } from '../../core/peer-set.js';
 import { RaftNode } from '../../node/node.js';
+import type { Stored } from '../../stores/store.js';
 import type { CheckName, Violation } from './checks.js';
+import { type DataPlan, type DataReport, DataRun, describeData, drawData, preload } from './data.js';
 import { drawFaults, FAULT_KINDS, type Fault, type FaultKind } from './faults.js';
 import type { ClockRates } from './host.js';
 import { Injector } from './inject.js';
@@ -31,6 +33,8 @@ export interface SimOptions {
   readonly nodes?: SimNodeClass;
   /** The rate error of clocks that there is; the peers count on at most 0.05. From 0 to below 1. @default 0.05 */
   readonly clockError?: number;
+  /** Whether the peers keep data, and clients write and read it. @default false */
+  readonly registry?: boolean;
   /** Checks whose violations are reported, and do not end the run. @default none */
   readonly allowed?: readonly CheckName[];
   /** Whether each message is in the timeline. @default false */
@@ -52,6 +56,8 @@ export interface SimReport {
   readonly violations: readonly Violation[];
   /** For each phase without faults, after how many ms all knew one leader. */
   readonly healedAfterMs: readonly number[];
+  /** What became of the data; null without a registry. */
+  readonly data: DataReport | null;
   /** The faults of the run. */
   readonly schedule: readonly Fault[];
   /** What happened; of long runs, the end. */
@@ -79,6 +85,7 @@ interface Cluster {
   readonly hasWipes: boolean;
   readonly latencyMs: number;
   readonly asksAlways: boolean;
+  readonly data: DataPlan | null;
 }
 
 /**
@@ -99,7 +106,10 @@ export async function simulate(options: SimOptions): Promise<SimReport> {
     seed,
     nodes: options.nodes ?? RaftNode,
     clockDrift: CLOCK_DRIFT,
-    stored: cluster.bootstrap ? null : { term: 0, voteFor: null, promisedMs: 0 },
+    stored: drawDisks(cluster),
+    joiners: cluster.data?.joiners ?? 0,
+    registry: cluster.data?.limits ?? null,
+    foldShare: cluster.data?.foldShare ?? 1,
     maxAgeMs: cluster.hasWipes ? shortestMs / (1 + clockError) : Number.POSITIVE_INFINITY,
     allowed: new Set(options.allowed ?? []),
     timelineLimit: TIMELINE_LIMIT,
@@ -109,7 +119,11 @@ export async function simulate(options: SimOptions): Promise<SimReport> {
   for (const fault of schedule) injector.schedule(fault);
   for (const place of world.places)
     world.scheduler.after(place.random.between(0, 5), () => world.start(place));
-  const healedAfterMs = await watched(world, traces, () => runPhases(world, phases, cluster));
+  const { ledger } = world;
+  const data =
+    cluster.data === null || ledger === null ? null : new DataRun(world, ledger, seed, cluster.data);
+  const healedAfterMs = await watched(world, traces, () => runPhases(world, data, phases, cluster));
+  const dataReport = data?.report() ?? null;
   return {
     seed,
     cluster: describeCluster(cluster),
@@ -118,6 +132,7 @@ export async function simulate(options: SimOptions): Promise<SimReport> {
     elections: world.ballots.elections,
     violations: world.violations,
     healedAfterMs,
+    data: dataReport,
     schedule,
     timeline: world.timeline.entries,
     hash: world.timeline.hash,
@@ -137,24 +152,40 @@ export function formatReport(report: SimReport, entries: number = 200): string {
   ].join('\n');
 }
 
-async function runPhases(world: World, phases: number, cluster: Cluster): Promise<readonly number[]> {
+async function runPhases(
+  world: World,
+  data: DataRun | null,
+  phases: number,
+  cluster: Cluster,
+): Promise<readonly number[]> {
   const healedAfterMs: number[] = [];
   for (let phase = 0; phase < phases && !world.isOver; phase++) {
     const end = phase * phaseMs(cluster) + FAULTS_L * cluster.leaderTimeoutMs;
+    data?.begin();
     await runUntil(world, end);
     if (world.isOver) break;
     world.timeline.add('', 'all faults end');
+    data?.calm();
     for (const place of world.places) await world.start(place);
-    const healed = await heal(world, end, cluster);
+    if (!world.canElect) {
+      world.timeline.add('', 'too many voters have lost their disks: nobody can lead any more');
+      break;
+    }
+    const healed = await heal(world, data, end, cluster);
     if (healed !== null) healedAfterMs.push(healed);
   }
   return healedAfterMs;
 }
 
 /** L1: after how many ms all knew one leader, for good; null when they did not. */
-async function heal(world: World, from: number, cluster: Cluster): Promise<number | null> {
+async function heal(
+  world: World,
+  data: DataRun | null,
+  from: number,
+  cluster: Cluster,
+): Promise<number | null> {
   const bound = from + HEALS_WITHIN_L * Math.max(...cluster.leaderTimeoutsMs);
-  const end = from + HEAL_L * cluster.leaderTimeoutMs;
+  const end = Math.max(from + HEAL_L * cluster.leaderTimeoutMs, bound);
   let agreedAt: number | null = null;
   let agreed = '';
   const look = (): void => {
@@ -167,7 +198,9 @@ async function heal(world: World, from: number, cluster: Cluster): Promise<numbe
   await runUntil(world, bound, look);
   if (!world.isOver && agreed === '')
     world.report('L1', '', `no common leader ${HEALS_WITHIN_L} L after the faults: ${describeViews(world)}`);
+  const check = data?.settle();
   await runUntil(world, end, look);
+  if (!world.isOver) check?.();
   return agreedAt === null ? null : agreedAt - from;
 }
 
@@ -181,7 +214,8 @@ async function runUntil(world: World, end: number, afterEach: () => void = () =>
 }
 
 /** The leader whom all know, and who leads; '' when there is none. */
-function commonLeader({ places }: World): string {
+function commonLeader(world: World): string {
+  const places = world.members;
   const first = places[0]?.process?.node.leader ?? null;
   if (first === null) return '';
   for (const { process } of places) {
@@ -191,8 +225,8 @@ function commonLeader({ places }: World): string {
   return `${first.ip} in term ${first.term}`;
 }
 
-function describeViews({ places }: World): string {
-  return places
+function describeViews({ members }: World): string {
+  return members
     .map(({ ip, process }) => {
       const leader = process?.node.leader ?? null;
       return `${ip} knows ${leader === null ? 'none' : `${leader.ip} in term ${leader.term}`}`;
@@ -206,7 +240,16 @@ function phaseMs({ leaderTimeoutMs }: Cluster): number {
 }
 
 function drawCluster(
-  { seed, peers = 3, observers, leaderTimeoutMs = 500, latencyMs, schedule, faults }: SimOptions,
+  {
+    seed,
+    peers = 3,
+    observers,
+    leaderTimeoutMs = 500,
+    latencyMs,
+    schedule,
+    faults,
+    registry = false,
+  }: SimOptions,
   clockError: number,
 ): Cluster {
   const random = new SimRandom(seed, 'cluster');
@@ -215,12 +258,16 @@ function drawCluster(
   const bootstrap = random.chance(0.15);
   const mayWipe = random.chance(0.3);
   const asksAlways = random.chance(0.5);
+  // One that never campaigns may hold what nobody else does: with data, too many of them can keep all others from leading.
+  const priorities = registry ? [1, 2, 3] : [0, 1, 2];
   const drawn = random.chance(0.15) ? 1 : 0;
-  const places = Array.from({ length: peers + (observers ?? drawn) }, (_, at) => at);
+  const data = registry ? drawData(seed, peers, bootstrap) : null;
+  const others = (observers ?? drawn) + (data?.joiners ?? 0);
+  const places = Array.from({ length: peers + others }, (_, at) => at);
   const members = places.map((at) => ({
     ip: `${String.fromCharCode(97 + at)}:1`,
     observer: at >= peers,
-    priority: hasPriorities && at > 0 ? random.below(3) : 1,
+    priority: hasPriorities && at > 0 ? (priorities[random.below(3)] ?? 1) : 1,
   }));
   const rate = (): number => 1 + clockError * random.pick([-1, -0.5, 0, 0.5, 1]);
   const rates = places.map(() => ({ monotonic: rate(), wall: rate() }));
@@ -241,7 +288,16 @@ function drawCluster(
     hasWipes,
     latencyMs: latencyMs ?? drawnLatencyMs,
     asksAlways,
+    data,
   };
+}
+
+function drawDisks({ members, bootstrap, data }: Cluster): readonly (Stored | null)[] {
+  if (bootstrap) return members.map(() => null);
+  const stored = { term: 0, voteFor: null, promisedMs: 0 };
+  if (data === null) return members.map(() => stored);
+  const joiners = Array.from({ length: data.joiners }, () => null);
+  return [...preload(data, members.length - data.joiners, stored), ...joiners];
 }
 
 function drawSchedule(
@@ -270,13 +326,14 @@ function describeCluster({
   bootstrap,
   hasWipes,
   latencyMs,
+  data,
 }: Cluster): string {
   const each = members.map(({ ip, observer, priority }, at) => {
     const { monotonic = 1, wall = 1 } = rates[at] ?? {};
     const role = observer ? 'observer' : `priority ${priority}`;
     return `${ip} (${role}, L ${leaderTimeoutsMs[at]} ms, clocks ${monotonic.toFixed(3)} ${wall.toFixed(3)})`;
   });
-  return `${each.join(', ')}; latency from ${latencyMs} ms${bootstrap ? ', from empty disks' : ''}${hasWipes ? ', disks may be lost' : ''}`;
+  return `${each.join(', ')}; latency from ${latencyMs} ms${bootstrap ? ', from empty disks' : ''}${hasWipes ? ', disks may be lost' : ''}${data === null ? '' : `; data: ${describeData(data)}`}`;
 }
 
 interface ProcessLike {

@@ -1,14 +1,21 @@
+import type { DataChanges } from '../../core/datum.js';
 import type { MakeLeaderEvent } from '../../core/events.js';
 import type { RaftReply, RaftRequest, VoteReply } from '../../core/messages.js';
 import type { StoredState } from '../../core/outputs.js';
 import type { PeerSnapshot, PeerState } from '../../core/peer.js';
 import type { Member } from '../../core/peer-set.js';
+import type { RegistryLimits } from '../../core/registry.js';
+import type { Datum, DatumListener, KeyPattern } from '../../node/listeners.js';
 import type { RaftNodeOptions } from '../../node/options.js';
+import type { Published, WriteOptions } from '../../node/registry-client.js';
+import type { Stored } from '../../stores/store.js';
 import { Ballots } from './ballots.js';
 import type { CheckName, Violation } from './checks.js';
 import { SimDisk } from './disk.js';
 import type { FaultTrigger } from './faults.js';
 import { type ClockRates, SimHost } from './host.js';
+import { Ledger } from './ledger.js';
+import { Mirror } from './mirror.js';
 import { SimNetwork, type Station, type Wiretap } from './network.js';
 import { Promises } from './promises.js';
 import { SimRandom } from './random.js';
@@ -25,6 +32,15 @@ export interface SimNode {
   start(): Promise<void>;
   stop(): Promise<void>;
   resign(to?: string): Promise<string>;
+  publish(key: string, value: unknown, options?: WriteOptions): Promise<Published>;
+  remove(key: string, options?: WriteOptions): Promise<boolean>;
+  readDatum(key: string): Promise<Datum | null>;
+  getDatum(key: string): Datum | null;
+  keys(prefix?: string): readonly string[];
+  listen(pattern: KeyPattern, listener: DatumListener): void;
+  addPeer(ip: string): Promise<void>;
+  promote(ip: string): Promise<void>;
+  removePeer(ip: string): Promise<void>;
   // biome-ignore lint/suspicious/noExplicitAny: the events of RaftNode, whichever build it comes from
   on(name: any, listener: (event: any) => void): unknown;
 }
@@ -42,6 +58,10 @@ export interface Process extends Station {
   overTerm: number;
   /** The last term that it won. */
   wonTerm: number;
+  /** What it should hold; null without a registry. */
+  readonly mirror: Mirror | null;
+  /** Whether it stops, or has failed: what it then shows is not checked. */
+  isEnding: boolean;
 }
 
 /** A place in the cluster: its disk and its clocks outlive the processes. */
@@ -53,6 +73,10 @@ export interface Place {
   member: Required<Member>;
   rates: ClockRates;
   process: Process | null;
+  /** Whether it joins later, and knows no member. */
+  readonly isJoiner: boolean;
+  /** Whether what is durable there says that it only learns. */
+  isLearner: boolean;
   /** How often it was started: who restarts it later must find the same number. */
   starts: number;
 }
@@ -62,11 +86,18 @@ export interface WorldOptions {
   readonly seed: number;
   readonly nodes: SimNodeClass;
   readonly members: readonly Required<Member>[];
+  /** How many of them, the last ones, are no members at first. */
+  readonly joiners: number;
   /** L of each member, in ms. */
   readonly leaderTimeoutsMs: readonly number[];
   readonly clockDrift: number;
   readonly rates: readonly ClockRates[];
-  readonly stored: StoredState | null;
+  /** What each disk holds. */
+  readonly stored: readonly (Stored | null)[];
+  /** Bounds of the registry; null: there is none. */
+  readonly registry: Partial<RegistryLimits> | null;
+  /** How likely durable bases follow a commit. */
+  readonly foldShare: number;
   readonly bootstrap: boolean;
   readonly latencyMs: number;
   readonly maxAgeMs: number;
@@ -88,6 +119,8 @@ export class World implements Wiretap {
   readonly network: SimNetwork;
   readonly places: readonly Place[];
   readonly ballots: Ballots;
+  /** What was committed; null without a registry. */
+  readonly ledger: Ledger | null;
   readonly violations: Violation[] = [];
   /** How many events there were. */
   events = 0;
@@ -95,21 +128,28 @@ export class World implements Wiretap {
   onTrigger: (place: Place, trigger: FaultTrigger) => void = () => {};
   readonly #options: WorldOptions;
   readonly #records: Records;
+  /** Who votes at first. */
+  readonly #voters: ReadonlySet<string>;
   readonly #promises: Promises;
   #clones: Process[] = [];
 
   constructor(options: WorldOptions) {
-    const { seed, members, leaderTimeoutsMs, rates, stored, clockDrift } = options;
+    const { seed, members, leaderTimeoutsMs, rates, stored, clockDrift, registry, joiners } = options;
     this.#options = options;
     this.timeline = new Timeline(() => this.scheduler.now, options.timelineLimit);
     this.network = new SimNetwork(this.scheduler, seed, options.latencyMs, options.maxAgeMs, this);
     const report = this.report.bind(this);
-    this.ballots = new Ballots(report, new Set(members.filter((m) => !m.observer).map(({ ip }) => ip)));
+    const voters = new Set(members.filter((m) => !m.observer).map(({ ip }) => ip));
+    this.#voters = voters;
+    this.ballots = new Ballots(report, (name) => this.#votersOf(name));
+    for (const disk of stored) this.ballots.existed(disk?.term ?? 0);
+    this.ledger = registry === null ? null : new Ledger(report, voters, stored[0]?.data);
     this.#records = new Records(report);
-    this.#promises = new Promises(report, clockDrift, this.ballots.majority);
+    this.#promises = new Promises(report, clockDrift);
     this.places = members.map((member, at) => {
       const random = new SimRandom(seed, `host of ${member.ip}`);
-      const disk = new SimDisk(this.scheduler, random, stored);
+      const disk = new SimDisk(this.scheduler, random, stored[at] ?? null);
+      disk.foldShare = options.foldShare;
       const place: Place = {
         ip: member.ip,
         disk,
@@ -118,13 +158,18 @@ export class World implements Wiretap {
         member,
         rates: rates[at] ?? { monotonic: 1, wall: 1 },
         process: null,
+        isJoiner: at >= members.length - joiners,
+        isLearner: false,
         starts: 0,
       };
-      disk.onDurable = (state) => this.#saved(place, state);
+      disk.onDurable = (state, changes) => this.#saved(place, state, changes);
       disk.onWrite = () => this.onTrigger(place, 'saves');
       return place;
     });
   }
+
+  /** Whether a change of the members is under way, as far as its caller knows. */
+  isChangingMembers = false;
 
   /** Whether the run is over: a rule was seen broken that is not allowed to be. */
   isOver = false;
@@ -132,6 +177,53 @@ export class World implements Wiretap {
   /** The place of whoever says that it leads, or null. */
   get leaderPlace(): Place | null {
     return this.places.find(({ process }) => process?.node.state === 'LEADER') ?? null;
+  }
+
+  /** The places of those that are members, as far as that is committed. */
+  get members(): readonly Place[] {
+    const ips = this.ledger?.members ?? null;
+    return this.places.filter(({ ip, isJoiner }) => ips?.has(ip) ?? !isJoiner);
+  }
+
+  /** Whether a place still knows how it voted: one that only learns, or lost its disk, does not. */
+  remembers({ disk: { content } }: Place): boolean {
+    return content !== null && content.learner === undefined;
+  }
+
+  /** Whether enough of `voters` remember to elect one of them. */
+  isSound(voters: ReadonlySet<string>): boolean {
+    const whole = this.places.filter((place) => voters.has(place.ip) && this.remembers(place));
+    return whole.length > voters.size / 2;
+  }
+
+  /** Whether a leader can be elected still, by whatever list of members may be in force. */
+  get canElect(): boolean {
+    return this.ledger === null || this.#lists().every((voters) => this.isSound(voters));
+  }
+
+  /** Whether the place may lose its disk: never a majority of stores at a time (protocol, section 3, empty store). */
+  mayLose(place: Place): boolean {
+    if (this.isChangingMembers) return false;
+    const isKept = (ip: string): boolean => {
+      const kept = this.places.find((one) => one.ip === ip);
+      return kept !== undefined && kept !== place && this.remembers(kept);
+    };
+    return this.#lists().every((voters) => [...voters].filter(isKept).length > voters.size / 2);
+  }
+
+  /** Who votes, by the list that is committed, and by those that may come to be. */
+  #lists(): readonly ReadonlySet<string>[] {
+    const waiting = this.places.flatMap(({ disk, process }) => [
+      disk.data?.voters ?? null,
+      process?.mirror?.held.voters ?? null,
+    ]);
+    return [this.ledger?.voters ?? this.#voters, ...waiting.filter((voters) => voters !== null)];
+  }
+
+  /** Who votes, as far as the process `name` knows. */
+  #votersOf(name: string): ReadonlySet<string> {
+    const processes = [...this.places.map(({ process }) => process), ...this.#clones];
+    return processes.find((process) => process?.name === name)?.mirror?.held.voters ?? this.#voters;
   }
 
   /** Takes a violation down, once for each check. */
@@ -174,6 +266,7 @@ export class World implements Wiretap {
     const { process } = place;
     if (process === null) return;
     this.timeline.add(place.ip, 'stops');
+    process.isEnding = true;
     const stopped = process.node.stop().catch(() => {});
     void stopped.then(() => {
       if (place.process !== process) return;
@@ -229,7 +322,7 @@ export class World implements Wiretap {
     if (request.type === 'beat') {
       const place = this.#place(ip);
       const promisedMs = Math.max(place.leaderTimeoutMs, request.leaderTimeoutMs ?? 0);
-      this.#promises.acknowledged(ip, request.peer.ip, arrivedAt, promisedMs);
+      if (!('learner' in reply)) this.#promises.acknowledged(ip, request.peer.ip, arrivedAt, promisedMs);
       this.ballots.closes(name, now);
       if (reply.term !== request.peer.term)
         this.report('S3', ip, `accepts a beat of term ${request.peer.term}, and stays in term ${reply.term}`);
@@ -289,12 +382,25 @@ export class World implements Wiretap {
     this.onTrigger(this.#place(from.ip), 'resigns');
   }
 
-  #saved(place: Place, state: StoredState): void {
+  #saved(place: Place, state: StoredState, changes: DataChanges | undefined): void {
     this.#records.saved(place.ip, state);
+    const { data } = place.disk;
+    if (state.learner === undefined && data !== null)
+      this.ledger?.durable(
+        place.ip,
+        place.isLearner ? { base: data.copyBase(), append: data.tail } : (changes ?? {}),
+      );
+    place.isLearner = state.learner !== undefined;
     if (state.voteFor === place.ip) this.ballots.existed(state.term);
   }
 
-  /** After each piece of work: who leads? */
+  /** After each piece of work of a process. */
+  #worked({ mirror, disk, host, isEnding }: Process): void {
+    this.#look();
+    if (mirror !== null && !isEnding && !disk.isWriting && !host.isStalled) mirror.compare();
+  }
+
+  /** Who leads? */
   #look(): void {
     let claims = 0;
     for (const { process } of this.places) if (process?.node.state === 'LEADER') claims++;
@@ -320,16 +426,19 @@ export class World implements Wiretap {
     if (process.overTerm === term)
       this.report('S2', ip, `leads again in term ${term}, in which that was over`);
     process.ledTerm = term;
-    this.#promises.leads(ip, this.ballots.isVoter(ip), this.scheduler.now);
+    this.#promises.leads(ip, process.mirror?.held.voters ?? this.#voters, this.scheduler.now);
     return true;
   }
 
   // ---- Processes
 
   #begin(place: Place, name: string, disk: SimDisk): Process {
-    const { nodes, clockDrift, bootstrap } = this.#options;
+    const { nodes, clockDrift, bootstrap, registry } = this.#options;
     const { ip, random, leaderTimeoutMs } = place;
-    const host = new SimHost(this.scheduler, random, place.rates, () => this.#look());
+    const host = new SimHost(this.scheduler, random, place.rates, () => this.#worked(process));
+    const store = disk.open(host);
+    const mirror =
+      this.ledger === null ? null : new Mirror(name, this.report.bind(this), this.ledger, () => process.node);
     const process: Process = {
       ip,
       name,
@@ -338,15 +447,20 @@ export class World implements Wiretap {
       ledTerm: -1,
       overTerm: -1,
       wonTerm: -1,
+      mirror,
+      isEnding: false,
       node: new nodes({
         ip,
-        members: this.places.map(({ member }) => member),
+        members: place.isJoiner
+          ? []
+          : this.places.filter(({ isJoiner }) => !isJoiner).map(({ member }) => member),
         leaderTimeoutMs,
         clockDrift,
         bootstrap,
         clock: host,
         random: () => random.next(),
-        store: disk.open(host),
+        store: mirror?.wrap(store) ?? store,
+        registry: registry ?? false,
         transport: {
           start: async (_local, receive) => this.network.serve(process, receive),
           request: (to, request) => this.network.request(process, to, request),
@@ -372,7 +486,8 @@ export class World implements Wiretap {
   }
 
   #listen(place: Place, process: Process): void {
-    const { node, name } = process;
+    const { node, name, mirror } = process;
+    if (mirror !== null) node.listen({ prefix: '' }, (datum, key) => mirror.heard(key, datum));
     node.on('makeLeader', ({ leader, term }: MakeLeaderEvent) => {
       this.timeline.add(name, `follows ${leader.ip} in term ${term}`);
       if (leader.ip !== process.ip) return;
@@ -383,6 +498,7 @@ export class World implements Wiretap {
     node.on('leaderElectFinished', ({ term }: MakeLeaderEvent) => {
       this.timeline.add(name, `wins term ${term}`);
       this.ballots.won(name, term);
+      if (mirror !== null) this.ledger?.won(name, term, mirror.held);
       if (process.wonTerm === term) this.report('S1', name, `won term ${term} twice`);
       process.wonTerm = term;
       this.onTrigger(place, 'wins');
@@ -399,6 +515,7 @@ export class World implements Wiretap {
   /** A node that could not save has stopped; its operator starts it again. */
   #failed(place: Place, process: Process, error: Error & { code?: string }): void {
     this.timeline.add(process.name, `error: ${error.message}`);
+    if (error.code !== 'DUPLICATE_PEER') process.isEnding = true;
     if (error.code === 'DUPLICATE_PEER') return;
     if (error.code !== 'STORE_FAILED') {
       this.report('ERROR', process.ip, error.message);
@@ -439,11 +556,10 @@ function show(message: object): string {
   const { peer, type, ...rest } = message as { peer?: PeerSnapshot; type?: string } & Record<string, unknown>;
   const shown = { ...(peer === undefined ? {} : { ...peer }), ...rest };
   const fields = Object.entries(shown)
-    .filter(
-      ([name]) => !['leaderDueMs', 'heartbeatDueMs', 'datums', 'revision', 'message', 'peers'].includes(name),
-    )
+    .filter(([name]) => !['leaderDueMs', 'heartbeatDueMs', 'datums', 'revision', 'peers'].includes(name))
     .map(
-      ([name, value]) => `${name}=${typeof value === 'number' ? Number(value.toFixed(3)) : String(value)}`,
+      ([name, value]) =>
+        `${name}=${typeof value === 'number' ? Number(value.toFixed(3)) : typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
     );
   return `${type ?? ''} ${fields.join(' ')}`.trim();
 }
