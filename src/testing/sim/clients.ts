@@ -56,7 +56,7 @@ const BUDGET = 100_000;
 export class Clients {
   readonly history: RegistryOperation[] = [];
   /** How many calls were answered, by what: `ok`, or the code of the error. */
-  readonly outcomes = new Map<string, number>();
+  readonly outcomes: Map<string, number> = new Map<string, number>();
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #random: SimRandom;
