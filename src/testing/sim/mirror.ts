@@ -1,4 +1,5 @@
 import type { Base, DataChanges, StoredDatum } from '../../core/datum.js';
+import { RESERVED_PREFIX } from '../../core/members.js';
 import type { StoredState } from '../../core/outputs.js';
 import type { Datum } from '../../node/listeners.js';
 import type { RaftStore, Stored } from '../../stores/store.js';
@@ -12,7 +13,7 @@ type Expected = Map<string, StoredDatum | null>;
 /** What of a node is looked at. */
 interface Shown {
   readonly term: number;
-  keys(): readonly string[];
+  keys(prefix?: string): readonly string[];
   getDatum(key: string): Datum | null;
 }
 
@@ -73,7 +74,7 @@ export class Mirror {
     this.#isChanged = false;
     const node = this.#node();
     const { datums } = this.held;
-    const keys = node.keys();
+    const keys = [...node.keys(), ...node.keys(RESERVED_PREFIX)];
     const differs = keys.find((key) => !isSame(datums.get(key), node.getDatum(key)));
     const lacks =
       keys.length < datums.size ? [...datums.keys()].find((key) => !keys.includes(key)) : undefined;
@@ -150,6 +151,8 @@ export class Mirror {
   }
 
   #expect(expected: Expected): void {
+    // One who listens to all keys is not told of the library's own.
+    for (const key of expected.keys()) if (key.startsWith(RESERVED_PREFIX)) expected.delete(key);
     if (expected.size > 0) this.#expected.push(expected);
   }
 }
