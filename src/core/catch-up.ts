@@ -79,7 +79,7 @@ export class CatchUp {
 
   /** The base that was fetched, once every listed key is held. */
   whole(): Base | null {
-    if (this.#at === null || this.#listed < this.#total || this.#staged.size < this.#total) return null;
+    if (this.#at === null || this.#staged.size < this.#total) return null;
     return { revision: this.#at, stampFloor: this.#stampFloor, datums: this.#staged };
   }
 

@@ -412,7 +412,6 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   #queue(emit: () => void): void {
     this.#events.push(emit);
-    if (this.#holds > 0) return;
     this.hold();
     this.release();
   }
