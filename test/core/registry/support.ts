@@ -1,6 +1,6 @@
 import { type BeatReply, type PeerSnapshot, RaftError, type RaftRequest, type Revision } from 'raftbeat';
 import { type Batch, NO_DATA, type Op, type StoredData } from '../../../src/core/datum.js';
-import type { Datums } from '../../../src/core/datums.js';
+import { Datums } from '../../../src/core/datums.js';
 import { MEMBERS_KEY } from '../../../src/core/members.js';
 import type {
   BeatData,
@@ -43,6 +43,12 @@ export function batch(revision: string, ...ops: readonly Op[]): Batch {
 /** Empty batches: `2/3 2/4`. */
 export function empties(text: string): readonly Batch[] {
   return text === '' ? [] : text.split(' ').map((revision) => batch(revision));
+}
+
+/** What a peer holds whose store gave back the batches `tail`. */
+export function holding(tail: string | readonly Batch[], maxHistorySize = 10_000): Datums {
+  const base = { revision: rev('0/0'), stampFloor: 0, datums: new Map() };
+  return new Datums({ base, tail: typeof tail === 'string' ? empties(tail) : tail }, maxHistorySize);
 }
 
 /** A disk of `term` that holds the batches of `tail` behind an empty base. */
@@ -268,3 +274,6 @@ export function brings({ prev, batches }: BeatData): string {
 export function said({ ok, match, base, last }: BeatDataReply): string {
   return `${ok ? `ok ${show(match)}` : 'no'}, base ${show(base)}, last ${show(last)}`;
 }
+
+export const seqs = (batches: readonly Batch[]): readonly number[] =>
+  batches.map(({ revision }) => revision.seq);
