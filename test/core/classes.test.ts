@@ -237,4 +237,60 @@ describe('the pure classes on their own', () => {
       }),
     );
   });
+
+  test('the term of a leader can be noted where there is one; of one that was not heard since, as a member, too', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C], rules: 'nacos' });
+    expect([peers.noteLeaderTerm(5), peers.freshLeader]).toEqual([false, null]);
+    peers.makeLeader(leaderOf(B, 1));
+    expect(peers.freshLeader).toMatchObject({ ip: B, term: 1 });
+    expect(peers.noteLeaderTerm(5)).toBe(true);
+    expect([peers.leader?.term, peers.get(B)?.term]).toEqual([5, 5]);
+    peers.makeLeader(leaderOf(B, 6));
+    expect(peers.freshLeader).toBeNull();
+    peers.noteLeaderTerm(8);
+    expect([peers.leader?.term, peers.get(B)?.term]).toEqual([8, 6]);
+  });
+
+  test('a peer that leads itself notes no term but its own, and is no leader to be heard of', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A], rules: 'nacos' });
+    peers.campaign();
+    peers.decideLeader(peers.self);
+    expect([peers.noteLeaderTerm(9), peers.leader?.term, peers.freshLeader]).toEqual([true, 1, null]);
+  });
+
+  test('what another member has left of its times is none, or as the caller draws it, until it is heard of', () => {
+    expect(new RaftPeerSet({ local: A, members: [A, B] }).get(B)).toMatchObject({
+      leaderDueMs: 0,
+      heartbeatDueMs: 0,
+    });
+    const freshDues = () => ({ leaderDueMs: 7, heartbeatDueMs: 3 });
+    const peers = new RaftPeerSet({ local: A, members: [A, B], freshDues });
+    expect(peers.get(B)).toMatchObject({ leaderDueMs: 7, heartbeatDueMs: 3 });
+  });
+
+  test('a peer that is asked for and left meanwhile is not taken for anything', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    peers.makeLeader(leaderOf(B, 1));
+    peers.makeLeader(leaderOf(C, 2));
+    peers.changePeers([A, C]);
+    peers.fetchFailed(B);
+    peers.fetchFailed('x:1');
+    expect(peers.get(C)).toMatchObject({ state: 'LEADER' });
+  });
+
+  test('an input that finds the term lower than it was saved is a bug', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    const core = new RaftCore({ peers, random: () => 0, stored: { term: 5, voteFor: B, promisedMs: 0 } });
+    core.tick(0);
+    peers.self.term = 4;
+    expect(refusal(() => core.tick(1)).code).toBe('INTERNAL');
+  });
+
+  test('an input that finds another vote than was saved in this term is a bug', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    const core = new RaftCore({ peers, random: () => 0, stored: { term: 5, voteFor: B, promisedMs: 0 } });
+    core.tick(0);
+    peers.self.voteFor = C;
+    expect(refusal(() => core.tick(1)).code).toBe('INTERNAL');
+  });
 });

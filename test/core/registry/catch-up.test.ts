@@ -247,6 +247,49 @@ describe('catching up 3: staging', () => {
     expect(bench.requests('datums').map((request) => request.keys.length)).toEqual([50, 50, 20]);
   });
 
+  test('has no more than four questions for values under way', () => {
+    const bench = follower();
+    behind(bench);
+    const keys = Array.from({ length: 260 }, (_, at) => ({ key: `k${at}`, revision: rev('2/7') }));
+    list(bench, { keys, total: 260 });
+    expect(bench.requests('datums')).toHaveLength(4);
+    values(bench);
+    expect(bench.requests('datums')).toHaveLength(5);
+  });
+
+  test('has no more than one question for keys under way', () => {
+    const bench = follower();
+    behind(bench);
+    list(bench, { keys: [OLD] });
+    behind(bench);
+    expect(bench.requests('keys')).toHaveLength(2);
+    expect(bench.cluster.sent).toHaveLength(2);
+  });
+
+  test('ignores a page of another place than it asked for', () => {
+    const bench = follower();
+    behind(bench);
+    list(bench, { keys: [NEW], total: 2 }, 1);
+    list(bench, { keys: [OLD], total: 2 });
+    expect(asks(bench).at(-1)).toEqual({ type: 'keys', at: rev('2/9'), from: 1 });
+  });
+
+  test('ignores values that it did not ask for, or that come twice', () => {
+    const bench = follower();
+    behind(bench);
+    list(bench);
+    const asked = bench.requests('datums').at(-1)?.keys ?? [];
+    const give = (keys: readonly ListedKey[]): void => {
+      const reply = { at: rev('2/9'), datums: [] };
+      bench.give(() => bench.host.core.receivedDatums(B, keys, reply, bench.cluster.now));
+    };
+    give([...asked]);
+    expect(bench.requests('datums')).toHaveLength(1);
+    give(asked);
+    give(asked);
+    expect(bench.requests('datums')).toHaveLength(2);
+  });
+
   test('asks for all pages before it asks for values', () => {
     const bench = follower();
     behind(bench);

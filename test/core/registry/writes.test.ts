@@ -193,6 +193,39 @@ describe('outcomes', () => {
     expect([bench.told(id), bench.tail]).toEqual(['TOO_LARGE', '']);
   });
 
+  test('the longest key and the longest value are taken', () => {
+    const bench = leader();
+    const [id] = bench.write({ key: 'k'.repeat(1_024), value: JSON.stringify('x'.repeat(65_534)) });
+    commit(bench);
+    expect(bench.told(id)).toBe('ok 1');
+  });
+
+  test('a write is taken as long as the tail is not longer than its bound, whatever it adds', () => {
+    const { tailSize } = (() => {
+      const bench = leader();
+      bench.write({ key: 'k', value: '1' });
+      return bench.datums;
+    })();
+    for (const [maxTailSize, outcome] of [
+      [tailSize, 'ok 2'],
+      [tailSize - 1, 'BUSY'],
+    ] as const) {
+      const bench = leader({ registry: { ...LIMITS, maxTailSize } });
+      bench.write({ key: 'k', value: '1' });
+      const [id] = bench.write({ key: 'k', value: '2' });
+      commit(bench);
+      expect(bench.told(id)).toBe(outcome);
+    }
+  });
+
+  test('a write that is refused takes no room from those that come at once with it', () => {
+    const bench = leader({ registry: { ...LIMITS, maxTailSize: 1_000, maxValueLength: 100 } });
+    const long = { key: 'long', value: JSON.stringify('x'.repeat(2_000)) };
+    const ids = bench.write(long, { key: 'k', value: '1' });
+    commit(bench);
+    expect(ids.map((id) => bench.told(id))).toEqual(['TOO_LARGE', 'ok 1']);
+  });
+
   test('a batched write whose leader steps down is of unknown outcome', () => {
     const bench = leader();
     const [id] = bench.write({ key: 'k', value: '1' });
@@ -290,6 +323,7 @@ describe('forwards', () => {
     const bench = leader();
     const id = bench.forward(1, 3, { key: 'k', value: '1' });
     expect([bench.told(id), bench.tail]).toEqual(['NOT_LEADER', '']);
+    expect(bench.host.answers.get(id)).toMatchObject({ term: 2 });
   });
 
   test('one that is meant for a term that this peer can not have led is refused for good', () => {
