@@ -13,26 +13,31 @@ const THRESHOLD = 90;
 /** The halves of the sources: the mutants of each are for its own tests to kill. */
 const HALVES = ['core', 'node'] as const;
 
-const { values } = parseArgs({ options: { mutate: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { mutate: { type: 'string' }, sample: { type: 'string' }, seed: { type: 'string', default: '1' } },
+});
 const wanted = values.mutate?.split(',') ?? HALVES.map((half) => `src/${half}/**/*.ts`);
 
 const mutants: MutantResult[] = [];
 for (const half of HALVES) mutants.push(...(await runHalf(half)));
-report(mutants.filter(({ status }) => status !== 'Ignored'));
+report(mutants.filter(({ status }) => status !== 'Ignored' && status !== 'CompileError'));
 
 /** Breaks those of the wanted files that are in `half`, one place at a time, and runs its tests. */
 async function runHalf(half: (typeof HALVES)[number]): Promise<readonly MutantResult[]> {
   const mutate = wanted.filter((path) => path.startsWith(`src/${half}/`));
   if (mutate.length === 0) return [];
   process.env['MUTATION_HALF'] = half;
+  process.env['MUTATION_SAMPLE'] = values.sample ?? '';
+  process.env['MUTATION_SEED'] = values.seed;
   const work = mkdtempSync(join(tmpdir(), 'raftbeat-mutation-'));
   try {
     const stryker = new Stryker({
       mutate,
       testRunner: 'vitest',
       vitest: { configFile: 'test/mutation/vitest.config.ts', related: false },
-      plugins: ['@stryker-mutator/vitest-runner', './test/mutation/texts.mjs'],
+      plugins: ['@stryker-mutator/vitest-runner', './test/mutation/texts.mjs', './test/mutation/sample.mjs'],
       ignorers: ['texts'],
+      checkers: values.sample === undefined ? [] : ['sample'],
       ignorePatterns: ['/dist', '/coverage'],
       tempDirName: join(work, 'sandbox'),
       coverageAnalysis: 'perTest',
@@ -56,9 +61,11 @@ function report(all: readonly MutantResult[]): void {
   for (const file of new Set(all.map(fileOf))) {
     console.log(`${file}: ${shareOf(all.filter((mutant) => fileOf(mutant) === file))}`);
   }
+  const estimate =
+    values.sample === undefined ? '' : `, estimated by ${values.sample} a file, seed ${values.seed}`;
   const explained = survivors.length - unexplained.length;
   console.log(
-    `mutation: ${shareOf(all)}; survivors: ${explained} known to be harmless, ${unexplained.length} others`,
+    `mutation${estimate}: ${shareOf(all)}; survivors: ${explained} known to be harmless, ${unexplained.length} others`,
   );
   if (percentOf(all) < THRESHOLD) process.exitCode = 1;
 }
