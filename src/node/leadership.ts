@@ -41,7 +41,7 @@ export class Waiters<T> {
         reject: (error: RaftError) => settle(() => reject(error)),
       };
       this.#waiting.add(waiter);
-      signal?.addEventListener('abort', abort, { once: true });
+      signal?.addEventListener('abort', abort);
       if (signal?.aborted === true) abort();
     });
   }
