@@ -258,6 +258,13 @@ describe('the pure classes on their own', () => {
     expect([peers.noteLeaderTerm(9), peers.leader?.term, peers.freshLeader]).toEqual([true, 1, null]);
   });
 
+  test('a peer that makes itself the leader is the one that leads', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B] });
+    peers.makeLeader(leaderOf(A, 1));
+    expect([peers.leader, peers.freshLeader]).toEqual([peers.self, null]);
+    expect(peers.leader).toBe(peers.self);
+  });
+
   test('what another member has left of its times is none, or as the caller draws it, until it is heard of', () => {
     expect(new RaftPeerSet({ local: A, members: [A, B] }).get(B)).toMatchObject({
       leaderDueMs: 0,

@@ -37,7 +37,8 @@ function isMessage(node, parent) {
   if (parent?.type === 'VariableDeclarator') return ['message', 'expected'].includes(parent.id.name);
   if (parent?.type !== 'NewExpression' && parent?.type !== 'CallExpression') return false;
   const isCode =
-    parent.arguments.indexOf(node) === 0 && !['debug', 'createDebug'].includes(nameOf(parent.callee));
+    parent.arguments.indexOf(node) === 0 &&
+    !['debug', 'createDebug', 'badTarget'].includes(nameOf(parent.callee));
   return !isCode && TELLS.has(nameOf(parent.callee));
 }
 

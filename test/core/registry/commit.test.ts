@@ -49,6 +49,20 @@ describe('commit', () => {
     expect([bench.base, contents(bench.host)]).toEqual(['2/2', { k: 'v@1' }]);
   });
 
+  test('is told to followers within a tenth of H, and an answer that commits nothing new hurries nothing', () => {
+    const bench = new Bench();
+    bench.lead();
+    const due = bench.host.core.nextDeadline();
+    bench.cluster.run(H / 2);
+    bench.ack(B, '2/1');
+    expect(bench.host.core.nextDeadline()).toBe(bench.cluster.now + H / 10);
+    bench.cluster.run(H / 10);
+    const steady = bench.host.core.nextDeadline();
+    bench.ack(C, '2/1');
+    expect(bench.host.core.nextDeadline()).toBe(steady);
+    expect(steady).toBeGreaterThan(due);
+  });
+
   test('the leader counts itself only for what it has saved', () => {
     const bench = new Bench();
     bench.lead();

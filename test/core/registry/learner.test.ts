@@ -76,6 +76,44 @@ describe('a peer whose store is empty, in a cluster that holds data', () => {
     expect([core.rejoining, core.isLearner]).toEqual([true, false]);
   });
 
+  test('does not take one that began the new cluster with it for a witness of data', () => {
+    const core = start();
+    core.receivedPeer(B, { ...peer(B), id: ID, empty: false, founder: true }, 10);
+    expect([core.rejoining, core.isLearner]).toEqual([true, false]);
+  });
+
+  test('adopts no term meanwhile, from whatever reply', () => {
+    const core = start();
+    core.receivedVoteReply(B, { ...peer(B, { term: 9 }), granted: false }, 10);
+    core.receivedBeatReply(B, { ...peer(B, { term: 9 }), requestTerm: 1 }, 10);
+    expect([core.peers.self.term, core.rejoining]).toEqual([0, true]);
+  });
+
+  test('only learns if it joins, for it knows nobody who votes', () => {
+    const joining = new RaftCore({
+      peers: new RaftPeerSet({ local: A, members: [{ ip: A, observer: true }] }),
+      random: () => 0.25,
+      timing: TIMING,
+      stored: null,
+      registry: LIMITS,
+    });
+    joining.tick(0);
+    joining.tick(2 * L);
+    expect([joining.rejoining, joining.isLearner]).toEqual([false, true]);
+  });
+
+  test('that only learns takes no forward for new that an earlier process may have had', () => {
+    const core = learner();
+    const forward = { process: 1, number: 1 };
+    for (const term of [7, 8])
+      core.write([{ id: term, key: 'k', value: '1', forward: { ...forward, term } }], 20);
+    const answers = core.takeOutputs().flatMap((output) => (output.type === 'answer' ? [output] : []));
+    expect(answers).toMatchObject([
+      { id: 7, result: { code: 'OUTCOME_UNKNOWN' } },
+      { id: 8, result: { code: 'NO_LEADER' } },
+    ]);
+  });
+
   test('votes when all others were empty as well, for then the cluster is new', () => {
     const core = start();
     for (const ip of [B, C]) core.receivedPeer(ip, { ...peer(ip), id: ID, empty: true, rejoinId: 5 }, L);

@@ -193,6 +193,12 @@ describe('outcomes', () => {
     expect([bench.told(id), bench.tail]).toEqual(['TOO_LARGE', '']);
   });
 
+  test('the keys of the library are refused', () => {
+    const bench = leader();
+    const [id] = bench.write({ key: 'raftbeat:members', value: '[]' });
+    expect([bench.told(id), bench.tail]).toEqual(['BAD_REQUEST', '']);
+  });
+
   test('the longest key and the longest value are taken', () => {
     const bench = leader();
     const [id] = bench.write({ key: 'k'.repeat(1_024), value: JSON.stringify('x'.repeat(65_534)) });
