@@ -28,6 +28,8 @@ const CHANGES: readonly (readonly [string, readonly Op[]])[] = [
   ['was changed twice', [put('b', 2), put('b', 3)]],
   ['was removed', [remove('b', 1)]],
   ['was removed and set again', [remove('b', 1), put('b', 2)]],
+  ['was removed and set again, as was another', [remove('b', 1), remove('c', 1), put('b', 2), put('c', 2)]],
+  ['is new, and another was removed and set again behind it', [remove('c', 1), put('d', 1), put('c', 2)]],
   ['is new', [put('d', 1)]],
   ['is new, and was removed', [put('d', 1), remove('d', 1)]],
 ];

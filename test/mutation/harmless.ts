@@ -16,6 +16,42 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/ranking.ts: if (a.priority !== b.priority) return a.priority > b.priority; => if (a.priority !== b.priority) return a.priority >= b.priority;',
     'src/core/ranking.ts: return byHash === 0 ? a.ip < b.ip : byHash < 0; => return byHash === 0 ? a.ip < b.ip : byHash <= 0;',
   ],
+  'it only saves work': [
+    'src/core/peer-set.ts: if (this.#markedLeaders.size > 1 || !this.#markedLeaders.has(candidate.ip)) => if (true)',
+    'src/core/peer-set.ts: if (this.#markedLeaders.size > 1 || !this.#markedLeaders.has(candidate.ip)) => if (this.#markedLeaders.size >= 1 || !this.#markedLeaders.has(candidate.ip))',
+    'src/core/pinned-base.ts: if (this.#pinned === null) return; => if (false) return;',
+    'src/core/registry.ts: if (this.#afterSave.length === 0) return this.#afterSave; => if (false) return this.#afterSave;',
+    'src/core/snapshot.ts: while (this.#listed.length < from + count && this.#listed.length < this.total) this.#listNext(); => while (true && this.#listed.length < this.total) this.#listNext();',
+    'src/core/snapshot.ts: while (this.#listed.length < from + count && this.#listed.length < this.total) this.#listNext(); => while (this.#listed.length <= from + count && this.#listed.length < this.total) this.#listNext();',
+    'src/core/core.ts: this.peers.update(reply.ip === from ? reply : { ...reply, ip: from }); => this.peers.update(false ? reply : { ...reply, ip: from });',
+    'src/node/fields.ts: if (value.length === 0) return []; => if (false) return [];',
+    'src/node/driver.ts: if (this.#events.length === 0) return; => if (false) return;',
+    'src/node/driver.ts: if (outputs.length > 0) return this.#carryOutAll(mail, outputs, answer); => if (outputs.length >= 0) return this.#carryOutAll(mail, outputs, answer);',
+    'src/node/driver.ts: if (due >= this.#alarmAt || due === Number.POSITIVE_INFINITY) return; => if (due > this.#alarmAt || due === Number.POSITIVE_INFINITY) return;',
+  ],
+  'nothing was listed, nothing is missing: the types do not know it': [
+    'src/core/catch-up.ts: if (this.#at === null || this.#staged.size < this.#total) return null; => if (false || this.#staged.size < this.#total) return null;',
+    'src/core/catch-up.ts: while (this.#at !== null && this.#missing.length > 0 && this.#open.size < MAX_OPEN) { => while (true && this.#missing.length > 0 && this.#open.size < MAX_OPEN) {',
+    'src/core/catch-up.ts: if (!this.#close(asked) || this.#at === null || !sameRevision(at, this.#at)) return; => if (!this.#close(asked) || false || !sameRevision(at, this.#at)) return;',
+  ],
+  'keys are asked for before values: never both': [
+    "src/core/catch-up.ts: if (request.type === 'keys') this.#isListing = false; => if (true) this.#isListing = false;",
+  ],
+  'a leader that has committed a batch of its own holds a list of members': [
+    'src/core/registry.ts: if (!this.isCurrent || isChangingMembers || members === null) => if (!this.isCurrent || isChangingMembers || false)',
+  ],
+  'an op of the tail is noted until it is folded': [
+    'src/core/datums.ts: if (this.#tailOps.get(key)?.op === op) this.#tailOps.delete(key); => if (this.#tailOps.get(key).op === op) this.#tailOps.delete(key);',
+  ],
+  'a removal of what is not there was answered before': [
+    'src/core/writes.ts: value === null ? (present?.timestamp ?? 0) : (present?.timestamp ?? this.#datums.stampFloor) + 1; => value === null ? (present.timestamp ?? 0) : (present?.timestamp ?? this.#datums.stampFloor) + 1;',
+  ],
+  'no input breaks what is asserted': [
+    "src/core/snapshot.ts: assert(done !== true || this.#listed.length === this.total, 'each datum of a snapshot is listed once'); => assert(true, 'each datum of a snapshot is listed once');",
+  ],
+  'only a signal calls it': [
+    'src/node/leadership.ts: const abort = (): void => settle(() => reject(aborted(signal?.reason))); => const abort = (): void => settle(() => reject(aborted(signal.reason)));',
+  ],
   'only whether it changed is looked at': ['src/node/node.ts: this.#stops++; => this.#stops--;'],
   'no id is asked for that is not a number': [
     'src/core/rejoin.ts: return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]))); => return new Set(this.#replies().flatMap(({ rejoinId }) => (false ? [] : [rejoinId])));',

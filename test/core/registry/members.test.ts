@@ -272,6 +272,69 @@ describe('a leader that removes itself', () => {
   });
 });
 
+describe('a voter whose removal is appended, and not committed', () => {
+  function leaving(members = [voter(B), voter(C)]): Bench {
+    const bench = new Bench({ stored: disk(1) });
+    bench.beat(2, '0/0', [listed(members)]);
+    bench.forget();
+    return bench;
+  }
+
+  test('may be elected, for it may be the only one that is far enough', () => {
+    const bench = leaving();
+    bench.elect();
+    expect(bench.host.self).toMatchObject({ state: 'LEADER', term: 3 });
+  });
+
+  test('does not count itself then', () => {
+    const bench = leaving([voter(B), voter(C), voter(D)]);
+    bench.cluster.runUntil(() => bench.requests('vote').length > 0);
+    const { round = 0 } = bench.requests('vote').at(-1) ?? {};
+    const grant = { ...peer(B, { term: 2 }), granted: true, round };
+    bench.give(() => bench.host.core.receivedVoteReply(B, grant, bench.cluster.now));
+    expect(bench.host.self.state).toBe('FOLLOWER');
+    bench.give(() => bench.host.core.receivedVoteReply(C, { ...grant, ip: C }, bench.cluster.now));
+    expect(bench.host.self).toMatchObject({ state: 'CANDIDATE', term: 3 });
+  });
+
+  test('campaigns no more once it knows that it is committed', () => {
+    const bench = new Bench({ stored: disk(1) });
+    bench.beat(2, '0/0', [listed([voter(B), voter(C)])], { committed: '2/1' });
+    bench.cluster.run(10 * L);
+    expect(bench.requests('vote')).toEqual([]);
+  });
+});
+
+describe('one that does not vote as far as it knows', () => {
+  /** An observer by its own list, whose promise is over. */
+  function observing(): Bench {
+    const bench = new Bench({ stored: disk(1) });
+    bench.beat(2, '0/0', [listed([observer(A), voter(B), voter(C)])], { committed: '2/1' });
+    bench.cluster.run(2 * L);
+    return bench;
+  }
+
+  test.each([
+    { known: '2/2', granted: true },
+    { known: '2/1', granted: false },
+    { known: undefined, granted: false },
+  ])('is asked by one that knows the list of $known: granted $granted', ({ known, granted }) => {
+    const news = known === undefined ? {} : { membersRevision: rev(known) };
+    const vote = { peer: candidate(B, 3), revision: rev('2/2'), ...news };
+    for (const round of [{ preVote: true, round: 1 }, {}]) {
+      const bench = observing();
+      const reply = bench.give(() => bench.host.core.receivedVote({ ...vote, ...round }, bench.cluster.now));
+      expect(reply.granted).toBe(granted);
+    }
+  });
+
+  test('does not campaign', () => {
+    const bench = observing();
+    bench.cluster.run(10 * L);
+    expect(bench.requests('vote')).toEqual([]);
+  });
+});
+
 describe('a stranger', () => {
   const news = { membersRevision: rev('2/1') };
   const data = { prev: rev('0/0'), batches: [], committed: rev('0/0') };
