@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { accept } from '../../../src/core/acceptance.js';
-import type { Batch } from '../../../src/core/datum.js';
 import { type Datums, sizeOf } from '../../../src/core/datums.js';
 import { refusal } from '../cases/support.js';
 import { batch, drop, empties, holding, put, rev, seqs, show } from './support.js';
