@@ -356,13 +356,17 @@ export class RaftCore {
     return this.#registry?.datums ?? null;
   }
 
-  /** Whether this peer's beats bring no data along when it leads, as the original's switch of that name. */
+  /**
+   * Whether this peer's beats bring no data along when it leads, as the original's switch of that name. Those of a peer
+   * that keeps none never do.
+   */
   get sendBeatOnly(): boolean {
-    return this.#registry?.sendBeatOnly ?? true;
+    return (this.#registry ?? this.nacosDatums)?.sendBeatOnly ?? true;
   }
 
   set sendBeatOnly(value: boolean) {
-    this.#data().sendBeatOnly = value;
+    const keeper = this.#registry ?? this.nacosDatums;
+    if (keeper !== null) keeper.sendBeatOnly = value;
   }
 
   /**
@@ -792,7 +796,8 @@ export class RaftCore {
     this.#heartbeatDue = now + heartbeatMs;
     this.#electionDue = this.#timeouts.after(now + leaderTimeoutMs);
     // A write must arrive, and be shown, all the same: news is told by beats that bring no data else, too.
-    if (!this.sendBeatOnly || this.#registry?.hasNews === true) this.#sendData(true, now);
+    const registry = this.#registry;
+    if (registry !== null && (!registry.sendBeatOnly || registry.hasNews)) this.#sendData(true, now);
     else this.#send(this.peers.others, this.#newBeat(now));
   }
 

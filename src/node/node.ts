@@ -322,7 +322,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
         data,
         nacosDatums,
       });
-      if (registry !== undefined) core.sendBeatOnly = this.#sendBeatOnly;
+      core.sendBeatOnly = this.#sendBeatOnly;
       const driver = new Driver(core, this.#options, {
         emit: (name, event) => this.#tell(name, event),
         changed: (changes) => this.#listeners.changed(changes),

@@ -14,6 +14,10 @@ describe('a defect that is put into the code on purpose is found', () => {
     expect((await find(finder, patches)).what).not.toBeNull();
   });
 
+  test.each(DEFECTS)('which fits the code as it is: $name', async ({ patches }) => {
+    await expect(buildNode(patches)).resolves.toBeTypeOf('function');
+  });
+
   test('each by something', () => {
     expect(DEFECTS.filter(({ foundBy }) => foundBy.length === 0)).toEqual([]);
   });

@@ -35,8 +35,8 @@ export const STORES: readonly Defect[] = [
     patches: [
       patch(
         CORE,
-        'this.#self.voteFor = this.#self.ip;\n    this.#save(rejoin',
-        'this.#self.voteFor = null;\n    this.#save(rejoin',
+        'this.#self.term = rejoin.highestTerm;\n    this.#self.voteFor = this.#self.ip;',
+        'this.#self.term = rejoin.highestTerm;\n    this.#self.voteFor = null;',
       ),
     ],
     foundBy: [model({ wipes: 1 })],

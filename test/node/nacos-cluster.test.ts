@@ -1,4 +1,4 @@
-import type { NacosDatum, NacosDatumStore, RaftRequest } from 'raftbeat';
+import type { NacosDatum, NacosDatumStore, RaftNodeOptions, RaftRequest } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { A, B, C, forbidUnhandledRejections, H, L, Lab, settle } from './virtual.js';
 
@@ -28,11 +28,11 @@ class Stores implements NacosDatumStore {
   async close(): Promise<void> {}
 }
 
-async function cluster() {
+async function cluster(options: Partial<RaftNodeOptions> = {}) {
   let draws = 0;
   const nacosDatums = new Stores();
   const random = (): number => (++draws % 7) / 7;
-  const lab = new Lab([A, B, C], { rules: 'nacos', random, nacosDatums });
+  const lab = new Lab([A, B, C], { rules: 'nacos', random, nacosDatums, ...options });
   await lab.start();
   await lab.until(() => lab.peers.every(({ node }) => node.leader !== null));
   await lab.advance(2 * H);
@@ -58,6 +58,33 @@ const remove = { type: 'nacosRemove', key: KEY } as const;
 const held = (timestamp: number) => ({ datums: [{ key: KEY, value: VALUE, timestamp }] });
 
 describe('under the rules of Nacos', () => {
+  test('the option sendBeatOnly holds from the start', async () => {
+    const { lab, leader } = await cluster({ sendBeatOnly: true });
+    await ask(lab, leader.ip, publish);
+    await lab.advance(2 * H);
+    const beats = lab.sent(leader.ip, 'beat').map(({ request }) => request);
+    expect(beats.flatMap((beat) => ('datums' in beat ? beat.datums : []))).toEqual([]);
+    expect(beats.length).toBeGreaterThan(2);
+  });
+
+  test('beats name no keys while sendBeatOnly is on, and all of them again when it is off', async () => {
+    const { lab, leader } = await cluster();
+    await ask(lab, leader.ip, publish);
+    const named = async (): Promise<unknown> => {
+      const { length } = lab.sent(leader.ip, 'beat');
+      await lab.advance(2 * H);
+      return lab
+        .sent(leader.ip, 'beat')
+        .slice(length)
+        .map(({ request }) => 'datums' in request && request.datums.length);
+    };
+    expect(await named()).toContain(1);
+    leader.node.sendBeatOnly = true;
+    expect(new Set((await named()) as number[])).toEqual(new Set([0]));
+    leader.node.sendBeatOnly = false;
+    expect(await named()).toContain(1);
+  });
+
   test.each(['leader', 'follower'])('what is published at a %s, all keep', async (role) => {
     const { lab, leader, followers, nacosDatums } = await cluster();
     const at = role === 'leader' ? leader.ip : (followers[0]?.ip as string);

@@ -364,6 +364,12 @@ describe('sendBeatOnly', () => {
     expect(beats.filter(({ request }) => 'data' in request)).toEqual([]);
   });
 
+  test('is for nothing at a peer that keeps no data, and refused nowhere', async () => {
+    const { leader } = await cluster({ registry: false });
+    leader.node.sendBeatOnly = true;
+    expect(leader.node.sendBeatOnly).toBe(true);
+  });
+
   test('can be read and set at any time', async () => {
     const { lab, leader } = await cluster();
     leader.node.sendBeatOnly = true;
