@@ -1,5 +1,5 @@
 import { encodeLine, type LineReader } from './file-lines.js';
-import { checkOwner } from './place.js';
+import { checkOwner } from './stored-state.js';
 
 const FORMAT = 1;
 

@@ -2,16 +2,15 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DataChanges } from '../core/datum.js';
-import { assert, RaftError } from '../core/errors.js';
+import { RaftError } from '../core/errors.js';
 import type { StoredState } from '../core/outputs.js';
 import { DataFiles, type DataPlace } from './file-data.js';
 import { removeUnusedData } from './file-load.js';
-import { corrupt, makeDirectory, readFileOrNull, replaceFile, syncDirectory, temporaryOf } from './files.js';
-import { copyChanges, KeptData, type OwnChanges } from './kept-data.js';
-import { FileLock } from './lock.js';
-import { absolutePath, checkLock, checkOwner, isStoredState, stateOf } from './place.js';
+import { corrupt, readFileOrNull, replaceFile, syncDirectory, temporaryOf } from './files.js';
+import { KeptData, type OwnChanges } from './kept-data.js';
+import { LockedPlace } from './locked-place.js';
 import type { RaftStore, Stored } from './store.js';
-import { Turns } from './turns.js';
+import { checkOwner, isStoredState, stateOf } from './stored-state.js';
 
 /** The format of a state file. The second says that data files belong to it, which no older version knows of. */
 const FORMATS = { withoutData: 1, withData: 2 };
@@ -29,8 +28,7 @@ export interface FileStoreOptions {
 }
 
 interface Opened {
-  readonly ip: string;
-  readonly lock: FileLock;
+  readonly place: DataPlace;
   /** Null until data is saved. */
   data: DataFiles | null;
   /** What the state file is known to hold. */
@@ -57,12 +55,8 @@ interface Opened {
  */
 export class FileStore implements RaftStore {
   readonly durable = true;
-  /** The absolute path of the state file. */
-  readonly path: string;
   readonly #compactAfterBytes: number;
-  readonly #turns: Turns;
-  #opened: Opened | null = null;
-  #saving = false;
+  readonly #place: LockedPlace<Opened>;
 
   /**
    * @param path the state file, not a symbolic link; its directory is made at `open` if missing. `<path>.tmp` and names
@@ -73,9 +67,13 @@ export class FileStore implements RaftStore {
     if (!(compactAfterBytes >= 0)) {
       throw new RaftError('BAD_OPTION', `compactAfterBytes: expected 0 or more, got ${compactAfterBytes}`);
     }
-    this.path = absolutePath(path);
-    this.#turns = new Turns(this.path);
+    this.#place = new LockedPlace(path);
     this.#compactAfterBytes = compactAfterBytes;
+  }
+
+  /** The absolute path of the state file. */
+  get path(): string {
+    return this.#place.path;
   }
 
   /**
@@ -86,21 +84,16 @@ export class FileStore implements RaftStore {
    *   `STORE_MISMATCH`, `STORE_FAILED`
    */
   open(ip: string): Promise<Stored | null> {
-    return this.#turns.take('open', async () => {
-      await makeDirectory(dirname(this.path));
-      const lock = await FileLock.acquire(`${this.path}.lock`);
-      try {
-        const content = await load(this.path, ip);
-        const saved = content === null ? null : stateOf(content);
-        const opened: Opened = { ip, lock, data: null, saved };
-        if (content?.format === FORMATS.withData) opened.data = await DataFiles.load(this.#placeOf(opened));
-        else await removeUnusedData(this.path, ip);
-        this.#opened = opened;
-        return saved && (opened.data === null ? { ...saved } : { ...saved, data: opened.data.copy() });
-      } catch (error) {
-        await lock.release().catch(() => {});
-        throw error;
-      }
+    return this.#place.open(async (checkLock) => {
+      const content = await load(this.path, ip);
+      const saved = content === null ? null : stateOf(content);
+      const { path } = this;
+      const place = { path, ip, compactAfterBytes: this.#compactAfterBytes, checkLock };
+      const opened: Opened = { place, data: null, saved };
+      if (content?.format === FORMATS.withData) opened.data = await DataFiles.load(place);
+      else await removeUnusedData(this.path, ip);
+      const stored = saved && (opened.data === null ? { ...saved } : { ...saved, data: opened.data.copy() });
+      return [opened, stored];
     });
   }
 
@@ -111,26 +104,13 @@ export class FileStore implements RaftStore {
    *   the data has failed; `INTERNAL` when saves overlap, when `state` is out of bounds, or when `data` would cut what is
    *   committed or leave a gap
    */
-  async save(state: StoredState, data?: DataChanges): Promise<void> {
-    assert(!this.#saving, 'saves do not overlap');
-    assert(isStoredState(state), 'a state to be saved is within its bounds');
-    const kept = stateOf(state);
-    const changes = data === undefined ? null : copyChanges(data);
-    this.#saving = true;
-    try {
-      await this.#turns.take('save', async () => {
-        if (this.#opened === null) throw new RaftError('STORE_FAILED', `${this.path} is not open`);
-        await checkLock(this.path, this.#opened.lock);
-        await this.#save(this.#opened, kept, changes);
-      });
-    } finally {
-      this.#saving = false;
-    }
+  save(state: StoredState, data?: DataChanges): Promise<void> {
+    return this.#place.save(state, data, (opened, kept, changes) => this.#save(opened, kept, changes));
   }
 
   /** Tells what is committed; now and then, that is written anew, beside other saves. */
   fold(seq: number): void {
-    this.#opened?.data?.fold(seq);
+    this.#place.opened?.data?.fold(seq);
   }
 
   /**
@@ -139,15 +119,7 @@ export class FileStore implements RaftStore {
    * @throws RaftError `STORE_FAILED` when the lock file could not be removed; the store is closed all the same
    */
   close(): Promise<void> {
-    return this.#turns.take('close', async () => {
-      const opened = this.#opened;
-      this.#opened = null;
-      try {
-        await opened?.data?.close();
-      } finally {
-        await opened?.lock.release();
-      }
-    });
+    return this.#place.close(async ({ data }) => data?.close());
   }
 
   async #save(opened: Opened, state: StoredState, changes: OwnChanges | null): Promise<void> {
@@ -164,22 +136,17 @@ export class FileStore implements RaftStore {
 
   /** The first data file is there before a state file that tells of it. */
   async #firstData(opened: Opened): Promise<DataFiles> {
-    const data = await DataFiles.create(this.#placeOf(opened));
+    const data = await DataFiles.create(opened.place);
     opened.saved = null;
     return data;
   }
 
   async #saveState(opened: Opened, state: StoredState): Promise<void> {
     const format = opened.data === null ? FORMATS.withoutData : FORMATS.withData;
-    const text = encode({ format, ip: opened.ip, ...state });
+    const text = encode({ format, ip: opened.place.ip, ...state });
     opened.saved = null;
     await replaceFile(this.path, (file) => file.writeFile(text));
     opened.saved = state;
-  }
-
-  #placeOf({ ip, lock }: Opened): DataPlace {
-    const { path } = this;
-    return { path, ip, compactAfterBytes: this.#compactAfterBytes, checkLock: () => checkLock(path, lock) };
   }
 }
 

@@ -9,14 +9,13 @@ import {
   type StoredData,
   type StoredDatum,
 } from '../core/datum.js';
-import { assert, RaftError, textOf } from '../core/errors.js';
+import { RaftError, textOf } from '../core/errors.js';
 import type { StoredState } from '../core/outputs.js';
-import { corrupt, makeDirectory, readBeginning, syncDirectory } from './files.js';
-import { checkChanges, copyChanges, type OwnChanges } from './kept-data.js';
-import { FileLock } from './lock.js';
-import { absolutePath, checkLock, checkOwner, isStoredState, stateOf } from './place.js';
+import { corrupt, readBeginning, syncDirectory } from './files.js';
+import { checkChanges, type OwnChanges } from './kept-data.js';
+import { LockedPlace } from './locked-place.js';
 import type { RaftStore, Stored } from './store.js';
-import { Turns } from './turns.js';
+import { checkOwner, isStoredState, stateOf } from './stored-state.js';
 
 const FORMAT = 1;
 const HEAD = 'store';
@@ -32,7 +31,6 @@ interface Head extends StoredState {
 
 /** An open database: its head, the datums of the base by a hash of their key, and the batches of the tail by their seq. */
 interface Opened {
-  readonly lock: FileLock;
   readonly ip: string;
   readonly root: RootDatabase<string, string>;
   readonly datums: Database<string, string>;
@@ -64,11 +62,7 @@ interface Writes {
  */
 export class LmdbStore implements RaftStore {
   readonly durable = true;
-  /** The absolute path of the database file. */
-  readonly path: string;
-  readonly #turns: Turns;
-  #opened: Opened | null = null;
-  #saving = false;
+  readonly #place: LockedPlace<Opened>;
 
   /**
    * @param path the database file; its directory is made at `open` if missing. `<path>-lock` and names that begin with
@@ -76,8 +70,12 @@ export class LmdbStore implements RaftStore {
    * @throws RaftError `BAD_OPTION` unless the path is a string that is not empty
    */
   constructor(path: string) {
-    this.path = absolutePath(path);
-    this.#turns = new Turns(this.path);
+    this.#place = new LockedPlace(path);
+  }
+
+  /** The absolute path of the database file. */
+  get path(): string {
+    return this.#place.path;
   }
 
   /**
@@ -88,18 +86,7 @@ export class LmdbStore implements RaftStore {
    *   `STORE_MISMATCH`, `STORE_FAILED`
    */
   open(ip: string): Promise<Stored | null> {
-    return this.#turns.take('open', async () => {
-      await makeDirectory(dirname(this.path));
-      const lock = await FileLock.acquire(`${this.path}.lock`);
-      try {
-        const [opened, stored] = await this.#load(lock, ip);
-        this.#opened = opened;
-        return stored;
-      } catch (error) {
-        await lock.release().catch(() => {});
-        throw error;
-      }
-    });
+    return this.#place.open(() => this.#load(ip));
   }
 
   /**
@@ -109,26 +96,13 @@ export class LmdbStore implements RaftStore {
    *   failed; `INTERNAL` when saves overlap, when `state` is out of bounds, or when `data` would cut what is committed or
    *   leave a gap
    */
-  async save(state: StoredState, data?: DataChanges): Promise<void> {
-    assert(!this.#saving, 'saves do not overlap');
-    assert(isStoredState(state), 'a state to be saved is within its bounds');
-    const kept = stateOf(state);
-    const changes = data === undefined ? null : copyChanges(data);
-    this.#saving = true;
-    try {
-      await this.#turns.take('save', async () => {
-        if (this.#opened === null) throw new RaftError('STORE_FAILED', `${this.path} is not open`);
-        await checkLock(this.path, this.#opened.lock);
-        await this.#save(this.#opened, kept, changes);
-      });
-    } finally {
-      this.#saving = false;
-    }
+  save(state: StoredState, data?: DataChanges): Promise<void> {
+    return this.#place.save(state, data, (opened, kept, changes) => this.#save(opened, kept, changes));
   }
 
   /** Tells what is committed; it moves into the base with the next save. */
   fold(seq: number): void {
-    const opened = this.#opened;
+    const { opened } = this.#place;
     if (opened !== null) opened.committedSeq = Math.max(opened.committedSeq, Math.min(seq, opened.lastSeq));
   }
 
@@ -138,18 +112,10 @@ export class LmdbStore implements RaftStore {
    * @throws RaftError `STORE_FAILED`; the store is closed all the same
    */
   close(): Promise<void> {
-    return this.#turns.take('close', async () => {
-      const opened = this.#opened;
-      this.#opened = null;
-      try {
-        await opened?.root.close();
-      } finally {
-        await opened?.lock.release();
-      }
-    });
+    return this.#place.close(({ root }) => root.close());
   }
 
-  async #load(lock: FileLock, ip: string): Promise<[Opened, Stored | null]> {
+  async #load(ip: string): Promise<readonly [Opened, Stored | null]> {
     await refuseOtherFiles(this.path);
     // Without `overlappingSync` a commit is durable before anybody can see it.
     const root = openDatabase<string, string>(this.path, {
@@ -161,7 +127,7 @@ export class LmdbStore implements RaftStore {
       const datums = root.openDB<string, string>('datums', { encoding: 'string' });
       const tail = root.openDB<string, number>('tail', { encoding: 'string' });
       await syncDirectory(dirname(this.path));
-      const opened = { lock, ip, root, datums, tail, base: null, lastSeq: 0, committedSeq: 0, failure: null };
+      const opened = { ip, root, datums, tail, base: null, lastSeq: 0, committedSeq: 0, failure: null };
       return [opened, await this.#read(opened)];
     } catch (error) {
       await root.close();

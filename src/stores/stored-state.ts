@@ -1,19 +1,5 @@
-import { resolve } from 'node:path';
 import { RaftError } from '../core/errors.js';
 import type { StoredState } from '../core/outputs.js';
-import type { FileLock } from './lock.js';
-
-/** @throws RaftError `BAD_OPTION` unless `path` is a string that is not empty */
-export function absolutePath(path: string): string {
-  if (typeof path === 'string' && path !== '') return resolve(path);
-  throw new RaftError('BAD_OPTION', `path: expected the path of a file, got ${JSON.stringify(path)}`);
-}
-
-/** @throws RaftError `STORE_FAILED` when the lock of the store at `path` is lost */
-export async function checkLock(path: string, lock: FileLock): Promise<void> {
-  if (await lock.isHeld()) return;
-  throw new RaftError('STORE_FAILED', `${path} was not saved: its lock was removed or taken over`);
-}
 
 /** @throws RaftError `STORE_MISMATCH` unless the store at `path` belongs to `ip` */
 export function checkOwner(path: string, owner: string, ip: string): void {
