@@ -306,15 +306,12 @@ export class RaftCore {
    * @throws RaftError `UNSUPPORTED` without a registry
    */
   write(writes: readonly Write[], now: number): void {
-    const at = this.#enter(now);
-    try {
+    this.#input(now, (at) => {
       const registry = this.#data();
       if (this.#self.state === 'LEADER') registry.write(writes, this.#self.term);
       else registry.refuse(writes);
       this.#sendData(false, at);
-    } finally {
-      this.#exit();
-    }
+    });
   }
 
   /**
@@ -341,14 +338,7 @@ export class RaftCore {
    * @throws RaftError `NOT_LEADER`, `UNSUPPORTED`
    */
   read(id: number, key: string, now: number): void {
-    this.#enter(now);
-    try {
-      const registry = this.#data();
-      if (this.#self.state !== 'LEADER') throw this.#notLeader();
-      registry.read(id, key);
-    } finally {
-      this.#exit();
-    }
+    this.#asLeader(now, (registry) => registry.read(id, key));
   }
 
   /** What is committed here, as far as this peer knows; null without a registry. */
@@ -411,8 +401,7 @@ export class RaftCore {
    * cluster of one; `UNSUPPORTED` under the rules of Nacos. Nothing changes then.
    */
   resign(now: number, to?: string): string {
-    const at = this.#enter(now);
-    try {
+    return this.#input(now, (at) => {
       this.#checkMayResign();
       const target = this.#bestTarget(to);
       if (target === undefined) {
@@ -421,9 +410,7 @@ export class RaftCore {
       }
       this.#handOver(at, target);
       return target;
-    } finally {
-      this.#exit();
-    }
+    });
   }
 
   /** Hands over what is to be done, in order. */
@@ -436,6 +423,16 @@ export class RaftCore {
   }
 
   // ---- The frame of each input
+
+  /** A whole input that may be refused. The inputs of votes and beats write it out: a closure for each would cost more. */
+  #input<T>(now: number, act: (at: number) => T): T {
+    const at = this.#enter(now);
+    try {
+      return act(at);
+    } finally {
+      this.#exit();
+    }
+  }
 
   /** Opens an input. A clock that goes backwards stands still. A leader whose lease is over steps down first. */
   #enter(now: number): number {
@@ -944,14 +941,11 @@ export class RaftCore {
   }
 
   #asLeader<T>(now: number, answer: (registry: Registry, now: number) => T): T {
-    const at = this.#enter(now);
-    try {
+    return this.#input(now, (at) => {
       const registry = this.#data();
       if (this.#self.state !== 'LEADER') throw this.#notLeader();
       return answer(registry, at);
-    } finally {
-      this.#exit();
-    }
+    });
   }
 
   #notLeader(): RaftError {
@@ -963,14 +957,7 @@ export class RaftCore {
   #newNacosDatums(stored: readonly NacosDatum[]): NacosDatums {
     const host = {
       peers: this.peers,
-      input: <T>(now: number, act: (at: number) => T): T => {
-        const at = this.#enter(now);
-        try {
-          return act(at);
-        } finally {
-          this.#exit();
-        }
-      },
+      input: <T>(now: number, act: (at: number) => T): T => this.#input(now, act),
       renewElectionDue: (now: number): void => {
         this.#electionDue = this.#timeouts.after(now + this.timing.leaderTimeoutMs);
       },

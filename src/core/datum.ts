@@ -35,6 +35,16 @@ export interface Base {
   readonly datums: ReadonlyMap<string, StoredDatum>;
 }
 
+/** What an op of the batch `revision` makes of its key, once that is folded; null: there is no such key any more. */
+export function datumAfter({ key, value, timestamp }: Op, revision: Revision): StoredDatum | null {
+  return value === null ? null : { key, value, timestamp, revision };
+}
+
+/** The stampFloor once an op is folded: a removal raises it to what was removed. */
+export function floorAfter(stampFloor: number, { value, timestamp }: Op): number {
+  return value === null ? Math.max(stampFloor, timestamp) : stampFloor;
+}
+
 /** What a store keeps of the registry: a base that may lag, and the batches behind it, without a gap. */
 export interface StoredData {
   readonly base: Base;

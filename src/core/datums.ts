@@ -1,4 +1,13 @@
-import type { Base, Batch, DataChanges, Op, StoredData, StoredDatum } from './datum.js';
+import {
+  type Base,
+  type Batch,
+  type DataChanges,
+  datumAfter,
+  floorAfter,
+  type Op,
+  type StoredData,
+  type StoredDatum,
+} from './datum.js';
 import { assert } from './errors.js';
 import { MEMBERS_KEY } from './members.js';
 import { NO_REVISION, type Revision } from './messages.js';
@@ -256,21 +265,18 @@ export class Datums {
     this.#tailSize += sizeOf(batch);
     for (const op of ops) {
       this.#tailOps.set(op.key, { op, revision });
-      if (op.value === null) this.#tailFloor = Math.max(this.#tailFloor, op.timestamp);
+      this.#tailFloor = floorAfter(this.#tailFloor, op);
     }
   }
 
   #apply(op: Op, revision: Revision): DatumChange {
-    const { key, value, timestamp } = op;
+    const { key } = op;
+    const datum = datumAfter(op, revision);
     if (this.#tailOps.get(key)?.op === op) this.#tailOps.delete(key);
     this.#pinned?.note(key);
-    if (value === null) {
-      this.#datums.delete(key);
-      this.#stampFloor = Math.max(this.#stampFloor, timestamp);
-      return { key, datum: null, revision };
-    }
-    const datum = { key, value, timestamp, revision };
-    this.#datums.set(key, datum);
+    if (datum === null) this.#datums.delete(key);
+    else this.#datums.set(key, datum);
+    this.#stampFloor = floorAfter(this.#stampFloor, op);
     return { key, datum, revision };
   }
 }

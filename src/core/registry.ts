@@ -239,7 +239,7 @@ export class Registry {
     }
   }
 
-  /** A linearizable read: answered once this leadership is current and `leads` says yes. */
+  /** A linearizable read: answered by `answerReads` once this leadership is current. */
   read(id: number, key: string): void {
     this.#reads.push({ id, key });
   }

@@ -142,11 +142,7 @@ export class Driver {
    * @throws RaftError as told by `RaftCore.read`, `NOT_RUNNING`
    */
   read(key: string): Promise<ReadReply> {
-    return this.#call<ReadReply>(false, (id) => {
-      this.#post((core, now) => core.read(id, key, now)).catch((error: RaftError) =>
-        this.#answered(id, error),
-      );
-    });
+    return this.#callCore<ReadReply>(false, (core, id, now) => core.read(id, key, now));
   }
 
   /**
@@ -155,11 +151,7 @@ export class Driver {
    * @throws RaftError as told by `RaftCore.changeMembers`, `OUTCOME_UNKNOWN`, `NOT_RUNNING`
    */
   changeMembers(change: MemberChange, term: number): Promise<WriteReply> {
-    return this.#call<WriteReply>(true, (id) => {
-      this.#post((core, now) => core.changeMembers(id, change, term, now)).catch((error: RaftError) =>
-        this.#answered(id, error),
-      );
-    });
+    return this.#callCore<WriteReply>(true, (core, id, now) => core.changeMembers(id, change, term, now));
   }
 
   /** Whether beats bring no data along when this peer leads. */
@@ -213,6 +205,7 @@ export class Driver {
     });
   }
 
+  /** Opens a call whose answer comes as an output, or never while the outcome is open. */
   #call<T>(isWrite: boolean, begin: (id: number) => void): Promise<T> {
     if (!this.#isRunning) return Promise.reject(notRunning());
     if (this.#callers.size >= MAX_CALLERS)
@@ -221,6 +214,12 @@ export class Driver {
       this.#lastCall++;
       this.#callers.set(this.#lastCall, { resolve, reject, isWrite });
       begin(this.#lastCall);
+    });
+  }
+
+  #callCore<T>(isWrite: boolean, input: (core: RaftCore, id: number, now: number) => void): Promise<T> {
+    return this.#call<T>(isWrite, (id) => {
+      this.#post((core, now) => input(core, id, now)).catch((error: RaftError) => this.#answered(id, error));
     });
   }
 

@@ -1,11 +1,14 @@
 import createDebug from 'debug';
 import { RaftCore } from '../core/core.js';
+import type { StoredData } from '../core/datum.js';
 import type { Datums } from '../core/datums.js';
 import { Emitter } from '../core/emitter.js';
 import { RaftError, textOf } from '../core/errors.js';
 import type { MakeLeaderEvent, RaftEvents } from '../core/events.js';
+import type { StoredState } from '../core/outputs.js';
 import type { PeerSnapshot, PeerState } from '../core/peer.js';
 import { type Dues, RaftPeerSet } from '../core/peer-set.js';
+import type { Stored } from '../stores/store.js';
 import { RaftController } from './controller.js';
 import { Driver } from './driver.js';
 import { Leadership, Waiters } from './leadership.js';
@@ -306,10 +309,9 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   async #start(): Promise<void> {
     await this.#stopping?.catch(() => {});
     const { ip, store, transport, rules, timing, random, bootstrap, rejoin, registry } = this.#options;
-    const stored = await store.open(ip);
+    const { stored, data } = withoutData(await store.open(ip));
     try {
       this.#peers = this.#newPeers();
-      const data = stored?.data;
       const nacosDatums = (await this.#options.nacosDatums?.open()) ?? [];
       const core = new RaftCore({
         peers: this.#peers,
@@ -435,6 +437,16 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     });
     return new RaftPeerSet({ local: ip, members, rules, freshDues });
   }
+}
+
+/** The core keeps the state that it was given: the data that came with it would stay in memory beside its own. */
+function withoutData(opened: Stored | null): {
+  readonly stored: StoredState | null;
+  readonly data?: StoredData;
+} {
+  if (opened === null) return { stored: null };
+  const { data, ...stored } = opened;
+  return data === undefined ? { stored } : { stored, data };
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -2,6 +2,8 @@ import {
   type Base,
   type Batch,
   type DataChanges,
+  datumAfter,
+  floorAfter,
   NO_DATA,
   type StoredData,
   type StoredDatum,
@@ -103,13 +105,11 @@ export class KeptData {
   }
 
   #foldBatch({ revision, ops }: Batch): void {
-    for (const { key, value, timestamp } of ops) {
-      if (value !== null) {
-        this.#datums.set(key, { key, value, timestamp, revision });
-        continue;
-      }
-      this.#datums.delete(key);
-      this.#stampFloor = Math.max(this.#stampFloor, timestamp);
+    for (const op of ops) {
+      const datum = datumAfter(op, revision);
+      if (datum === null) this.#datums.delete(op.key);
+      else this.#datums.set(op.key, datum);
+      this.#stampFloor = floorAfter(this.#stampFloor, op);
     }
     this.#revision = revision;
   }

@@ -5,6 +5,8 @@ import {
   type Base,
   type Batch,
   type DataChanges,
+  datumAfter,
+  floorAfter,
   NO_DATA,
   type StoredData,
   type StoredDatum,
@@ -234,9 +236,10 @@ function fold({ base, tail, committedSeq }: Opened): Folded {
     const batch = JSON.parse(tail.get(seq) ?? 'null') as Batch;
     revision = batch.revision;
     batches.set(seq, null);
-    for (const { key, value, timestamp } of batch.ops) {
-      if (value === null) stampFloor = Math.max(stampFloor, timestamp);
-      datums.set(hashOf(key), value === null ? null : JSON.stringify({ key, value, timestamp, revision }));
+    for (const op of batch.ops) {
+      const datum = datumAfter(op, revision);
+      stampFloor = floorAfter(stampFloor, op);
+      datums.set(hashOf(op.key), datum === null ? null : JSON.stringify(datum));
     }
   }
   return { base: { revision, stampFloor }, datums, batches };

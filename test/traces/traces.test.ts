@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { needsRecordings, recordingsOf } from '../fixtures/recordings.js';
 import { check, type Model } from './check.js';
 import { buildCore, type CoreBuild } from './core-build.js';
 import { readScenarios, type Scenario, type Step } from './format.js';
@@ -14,8 +15,6 @@ import { ALL_RULES, type Rule } from './rules.js';
 const data = (version: string, about = 'election'): string =>
   fileURLToPath(new URL(`data/${about}-${version}.jsonl.gz`, import.meta.url));
 const root = fileURLToPath(new URL('../../', import.meta.url));
-/** Where all recordings are, if they are anywhere. */
-const all = process.env['RAFTBEAT_TRACES'] ?? join(root, '../shared/data/nacos-traces');
 
 let core: CoreBuild;
 beforeAll(async () => {
@@ -36,8 +35,8 @@ describe('the recordings of the original', () => {
   });
 
   test('all of 1.2.1 and a share of 1.3.2 have none either, where they are at hand', (context) => {
-    if (!existsSync(all)) context.skip(`no recordings in ${all}; RAFTBEAT_TRACES may name another folder`);
-    const read = (name: string) => readScenarios(join(all, name));
+    needsRecordings(context);
+    const read = (name: string) => readScenarios(recordingsOf(name));
     const share = [...read('v1.3.2/election.jsonl.gz'), ...read('v1.3.2/datums.jsonl.gz')];
     const report = check(core, [
       ...read('v1.2.1/election.jsonl.gz'),

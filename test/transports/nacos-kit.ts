@@ -26,9 +26,6 @@ export interface Recording {
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-/** Where all recordings are, if they are anywhere. */
-export const ALL = join(process.env['RAFTBEAT_TRACES'] ?? join(root, '../shared/data/nacos-traces'), 'wire');
-
 /** All recordings in `folder`; none if there is no such folder. */
 export function recordingsIn(folder: string): readonly Recording[] {
   if (!existsSync(folder)) return [];

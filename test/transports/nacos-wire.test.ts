@@ -6,8 +6,8 @@ import { decodeDoneReply, decodeNacosDatumsReply } from '../../src/node/decode-n
 import type { HttpOutgoing } from '../../src/transports/http-exchange.js';
 import { readReply, writeRefusal, writeReply } from '../../src/transports/nacos-replies.js';
 import { methodsOf, readRequest, writeRequest } from '../../src/transports/nacos-requests.js';
+import { isAtHand, needsRecordings, recordingsOf } from '../fixtures/recordings.js';
 import {
-  ALL,
   BASE,
   endOf,
   incomingOf,
@@ -23,13 +23,11 @@ const UNREADABLE = ['get-datum-err400-0', 'post-vote-err400-0', 'post-beat-err50
 /** What raftbeat does not serve. */
 const UNKNOWN = ['get-nothing-err404-0', 'get-listeners-ok-0'];
 
-const missing = recordingsIn(ALL).length === 0 ? `no recordings in ${ALL}` : null;
-const recordings = missing === null ? recordingsIn(ALL) : SAMPLE;
+const recordings = isAtHand ? recordingsIn(recordingsOf('wire')) : SAMPLE;
 const readable = recordings.filter(({ name }) => ![...UNREADABLE, ...UNKNOWN].includes(name));
 
 test('all recordings are read, where they are at hand', (context) => {
-  if (missing !== null)
-    context.skip(`${missing}; RAFTBEAT_TRACES may name another folder. The sample is read.`);
+  needsRecordings(context);
   expect(recordings.length).toBe(39);
 });
 

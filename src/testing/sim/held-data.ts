@@ -64,6 +64,7 @@ export class HeldData {
     return batches;
   }
 
+  /** Written out once more: what checks the core must not ask it. */
   #fold({ revision, ops }: Batch): void {
     this.revision = revision;
     for (const { key, value, timestamp } of ops) {
