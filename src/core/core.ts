@@ -2,7 +2,7 @@ import type { DataChanges, StoredData } from './datum.js';
 import type { Datums } from './datums.js';
 import { assert, RaftError, type RaftErrorCode } from './errors.js';
 import { type LeaderPromise, Lease, mayGrant } from './lease.js';
-import { decodeMembers, MEMBERS_KEY, type MemberChange, type StoredMember } from './members.js';
+import { decodeMembers, type MemberChange, type StoredMember } from './members.js';
 import {
   type Beat,
   type BeatReply,
@@ -172,9 +172,9 @@ export class RaftCore {
   receivedVote(vote: Vote, now: number): VoteReply {
     const at = this.#enter(now);
     try {
-      const isNews = this.#checkSender(vote.peer.ip, vote.membersRevision);
+      const isHeard = this.#checkSender(vote.peer.ip, vote.membersRevision);
       this.#checkRejoined();
-      if (!isNews && !this.peers.isVoter(vote.peer.ip))
+      if (!isHeard && !this.peers.isVoter(vote.peer.ip))
         throw this.#refusal('NOT_A_VOTER', `${vote.peer.ip} does not vote`);
       if (!this.peers.rules.grantsUnspentVotes) return this.#voteAsOriginal(vote, at);
       return vote.preVote === true ? this.#answerPreVote(vote, at) : this.#answerVote(vote, at);
@@ -509,28 +509,40 @@ export class RaftCore {
   // ---- What each check stands for, once
 
   /**
-   * Who speaks must be another member (D6), or know of a newer change of the members than this peer (section 4, members).
-   * A peer that is no member itself, as far as it knows, is told so by all others: one that joins comes to lists that are
-   * older than its own addition on its way through the history.
+   * Who speaks must be another member (D6), or know of a newer change of the members than this peer (section 4, members),
+   * or be named by a list that an open change here may give way to. A peer that is no member itself, as far as it knows,
+   * is told so by all others: one that joins comes to lists that are older than its own addition on its way through the
+   * history.
    *
-   * @returns whether a stranger tells this peer news of the members
+   * @returns whether it is heard though it is no member by the list in force
    */
   #checkSender(ip: string, membersRevision?: Revision): boolean {
     const isStranger = this.peers.member(ip) === null;
     const isOutside = this.peers.member(this.#self.ip) === null;
-    const isNews = this.#registry !== null && (isStranger || isOutside) && this.#isNews(membersRevision);
-    if (isNews) this.peers.admit(ip);
+    const isHeard =
+      (isStranger || isOutside) && (this.#isNews(membersRevision) || this.#standings(ip).length > 0);
+    if (isHeard) this.peers.admit(ip);
     if (!this.peers.contains(ip)) throw this.#refusal('UNKNOWN_PEER', `can not find peer: ${ip}`);
     this.peers.local();
     if (ip === this.#self.ip && this.peers.rules.promises) {
       throw this.#reported('DUPLICATE_PEER', `another process uses the ip of this peer: ${ip}`);
     }
-    return isStranger && isNews;
+    return isStranger && isHeard;
   }
 
   #isNews(membersRevision: Revision = NO_REVISION): boolean {
-    const known = this.#registry?.datums.membersRevision ?? NO_REVISION;
-    return compareRevisions(membersRevision, known) > 0;
+    const known = this.#registry?.datums.membersRevision;
+    return known !== undefined && compareRevisions(membersRevision, known) > 0;
+  }
+
+  /**
+   * What `ip` is by the lists of members that this peer holds, while a change of them is open here. Such a change may be of
+   * a leader that is gone, and cut: whom it leaves out may lead, and be needed.
+   */
+  #standings(ip: string): readonly StoredMember[] {
+    const datums = this.#registry?.datums;
+    if (datums?.isChangingMembers !== true) return [];
+    return datums.memberLists.flatMap(decodeMembers).filter((member) => member.ip === ip);
   }
 
   #checkRejoined(): void {
@@ -1009,8 +1021,8 @@ export class RaftCore {
 
   /** Whether it votes, as far as it or the candidate knows: without one that has not heard yet of it, none may be elected. */
   #mayVote({ membersRevision }: Vote): boolean {
-    const isAsked = this.#registry !== null && this.#isNews(membersRevision);
-    return this.#votes() || (this.#learner === undefined && isAsked);
+    if (this.#learner !== undefined) return false;
+    return this.#votes() || this.#isNews(membersRevision) || this.#leavingFrom() !== undefined;
   }
 
   #mayEverCampaign(): boolean {
@@ -1021,14 +1033,12 @@ export class RaftCore {
   }
 
   /**
-   * What this peer is by the list that is committed, if it votes there and its removal is not committed: it may be the only
-   * one that is far enough to lead those that remain, and campaigns, without counting itself.
+   * What this peer was before the open change that leaves it out, if it voted then: it may be the only one that is far
+   * enough to lead those that remain, and campaigns, without counting itself.
    */
   #leavingFrom(): StoredMember | undefined {
-    const datums = this.#registry?.datums;
-    if (datums?.isChangingMembers !== true || this.#learner !== undefined) return undefined;
-    const committed = decodeMembers(datums.get(MEMBERS_KEY)?.value ?? '[]');
-    return committed.find(({ ip, observer }) => ip === this.#self.ip && !observer);
+    if (this.#learner !== undefined) return undefined;
+    return this.#standings(this.#self.ip).find(({ observer }) => !observer);
   }
 
   #send(to: readonly string[], request: RaftRequest): void {

@@ -153,6 +153,13 @@ export class Datums {
     return this.#tailOps.has(MEMBERS_KEY);
   }
 
+  /** The list of members of the base, and those that wait in the tail: of these, each may still come to nothing. */
+  get memberLists(): readonly string[] {
+    const tail = this.#batches.slice(this.#base.seq - this.#since.seq);
+    const waiting = tail.flatMap(({ ops }) => ops).filter(({ key }) => key === MEMBERS_KEY);
+    return [this.get(MEMBERS_KEY), ...waiting].flatMap((list) => list?.value ?? []);
+  }
+
   /** The revision at `seq`, if history or tail reach there. */
   at(seq: number): Revision | undefined {
     if (seq === this.#since.seq) return this.#since;

@@ -331,6 +331,9 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
         leadershipMayBeOver: () => this.isLeader(),
         failed: (error) => this.#failed(error),
       });
+      // Before the first request can come: what it commits is told after what the store held.
+      this.#datums = core.datums;
+      if (core.datums !== null) this.#listeners.attach(core.datums);
       const controller = new RaftController((input) => driver.submit(input), driver, driver.nacos);
       await transport.start(ip, (request, from) => {
         debug('request from %s', from);
@@ -338,11 +341,9 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
       });
       if (!driver.isRunning) throw notRunning();
       this.#driver = driver;
-      this.#datums = core.datums;
       if (registry !== undefined) {
         const deadlineMs = 2 * timing.leaderTimeoutMs;
         this.#registry = new RegistryClient(driver, this.#peers, registry, { random, deadlineMs });
-        this.#listeners.attach(core.datums);
       }
       driver.start();
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { RaftNode } from 'raftbeat';
+import { MemoryStore, RaftNode, type Transport } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { NO_REVISION } from '../../src/core/messages.js';
 import { A, B, C, forbidUnhandledRejections, H, L, Lab, type LabOptions, LOSE, settle } from './virtual.js';
@@ -169,6 +169,23 @@ describe('a listener', () => {
 });
 
 describe('across restarts, a listener', () => {
+  test('is told what the store held before what comes while the transport starts', async () => {
+    const datum = { key: 'old', value: '1', timestamp: 1, revision: NO_REVISION };
+    const base = { revision: NO_REVISION, stampFloor: 0, datums: new Map([['old', datum]]) };
+    const store = new MemoryStore();
+    await store.save({ term: 1, voteFor: B, promisedMs: L }, { base });
+    const transport: Transport = {
+      start: async (_, receive) => void (await receive(committing(), B)),
+      request: () => new Promise(() => {}),
+      stop: async () => {},
+    };
+    const node = new RaftNode({ ip: A, members: [A, B, C], registry: true, store, transport });
+    const heard = listen(node);
+    await node.start();
+    expect(heard).toEqual(['old=1@1', 'k=1@1']);
+    await node.stop();
+  });
+
   test('that was there before the start is told what the store held', async () => {
     const { lab, leader } = await cluster();
     await done(lab, leader.node.publish('k', 1));

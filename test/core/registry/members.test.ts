@@ -335,6 +335,55 @@ describe('one that does not vote as far as it knows', () => {
   });
 });
 
+describe('one that is left out by a change that is not committed', () => {
+  /** A follower of c:1, which has begun to remove `ip`. */
+  function without(ip: string, committed = '0/0'): Bench {
+    const bench = new Bench({ stored: disk(1) });
+    bench.beat(2, '0/0', [listed(ABC.filter((other) => other !== ip).map(voter))], { committed, from: C });
+    return bench;
+  }
+
+  const ask = (bench: Bench, ip: string, more: object) =>
+    bench.give(() =>
+      bench.host.core.receivedVote(
+        { peer: candidate(ip, 3), revision: rev('2/2'), membersRevision: rev('0/0'), ...more },
+        bench.cluster.now,
+      ),
+    );
+
+  test('is followed when it leads all the same, and is a member again as the change is cut', () => {
+    const bench = without(B);
+    expect(bench.beat(3, '0/0', '3/1').ok).toBe(true);
+    expect(bench.host.leader).toBe(B);
+    expect(bench.host.core.peers.ips).toEqual(ABC);
+  });
+
+  test.each([[{ preVote: true, round: 1 }], [{}]])('gets votes: %j', (more) => {
+    const bench = without(B);
+    bench.cluster.run(2 * L);
+    expect(ask(bench, B, more).granted).toBe(true);
+  });
+
+  test.each([[{ preVote: true, round: 1 }], [{}]])('gives its own: %j', (more) => {
+    const bench = without(A);
+    bench.cluster.run(2 * L);
+    expect(ask(bench, B, more).granted).toBe(true);
+  });
+
+  test('is a stranger once that is committed', () => {
+    expect(refusal(() => without(B, '2/1').beat(3, '0/0', '3/1')).code).toBe('UNKNOWN_PEER');
+  });
+
+  test('is known by a list of the tail as well', () => {
+    const bench = without(B);
+    const back = listed([voter(A), voter(C), voter(D)]);
+    const gone = { ...listed([voter(A), voter(C)]), revision: rev('2/3') };
+    bench.beat(2, '2/1', [{ ...back, revision: rev('2/2') }, gone], { from: C });
+    expect(bench.beat(3, '2/2', '3/3', { from: D }).ok).toBe(true);
+    expect(bench.host.core.peers.ips).toEqual([A, C, D]);
+  });
+});
+
 describe('a stranger', () => {
   const news = { membersRevision: rev('2/1') };
   const data = { prev: rev('0/0'), batches: [], committed: rev('0/0') };
