@@ -12,6 +12,7 @@ import { HostTime } from './clock.js';
 import { decodeBeatReply, decodePeerReply, decodeVoteReply } from './decode.js';
 import { decodeDatumsReply, decodeKeysReply } from './decode-data.js';
 import { decodeDoneReply, decodeNacosDatumsReply } from './decode-nacos.js';
+import type { NacosChange } from './nacos-data.js';
 import { NacosRegistry } from './nacos-registry.js';
 import type { ResolvedOptions } from './options.js';
 import { Requests } from './requests.js';
@@ -30,6 +31,8 @@ export interface DriverHooks {
   readonly emit: <Name extends keyof RaftEvents>(name: Name, event: Parameters<RaftEvents[Name]>[0]) => void;
   /** Data was committed here. */
   readonly changed: (changes: readonly DatumChange[]) => void;
+  /** The same of a datum of original peers. */
+  readonly nacosChanged: (change: NacosChange) => void;
   /** Leadership may have ended: called at once, before anything is saved or sent. */
   readonly leadershipMayBeOver: () => void;
   /** The driver can not go on: a save failed, or an assertion did. It takes no more input. */
@@ -85,6 +88,7 @@ export class Driver {
     this.#time = new HostTime(options.clock);
     this.#requests = new Requests(options.transport, options.clock, core.timing.leaderTimeoutMs / 2);
     this.nacos = new NacosRegistry(
+      core,
       (input) => this.submit(input),
       (to, request) => this.#requests.ask(to, request),
     );
@@ -354,8 +358,10 @@ export class Driver {
 
   async #keep({ key, datum, isStored }: NacosDatumOutput): Promise<void> {
     const { nacosDatums } = this.#options;
-    if (nacosDatums === null || !isStored) return;
-    await stored(() => (datum === null ? nacosDatums.remove(key) : nacosDatums.write(datum)));
+    if (nacosDatums !== null && isStored)
+      await stored(() => (datum === null ? nacosDatums.remove(key) : nacosDatums.write(datum)));
+    if (datum !== null || isStored)
+      this.#events.push({ name: 'changes', emit: () => this.#hooks.nacosChanged({ key, datum }) });
   }
 
   #fetch(from: string, id: number | undefined): void {

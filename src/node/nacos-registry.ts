@@ -23,13 +23,20 @@ export function nacosDatums(core: RaftCore): NacosDatums {
 
 /** Publishes and removes under the rules of Nacos: here while this peer leads, else at the leader. */
 export class NacosRegistry {
+  readonly #core: RaftCore;
   readonly #submit: Submit;
   readonly #ask: Ask;
   readonly #open = new Map<number, Waiter>();
 
-  constructor(submit: Submit, ask: Ask) {
+  constructor(core: RaftCore, submit: Submit, ask: Ask) {
+    this.#core = core;
     this.#submit = submit;
     this.#ask = ask;
+  }
+
+  /** What is kept here. @throws RaftError `UNSUPPORTED` but under the rules of Nacos */
+  get datums(): NacosDatums {
+    return nacosDatums(this.#core);
   }
 
   /**

@@ -13,6 +13,7 @@ import { RaftController } from './controller.js';
 import { Driver } from './driver.js';
 import { Leadership, Waiters } from './leadership.js';
 import { type Datum, type DatumListener, type KeyPattern, Listeners, matches, toDatum } from './listeners.js';
+import { type NacosChange, NacosData } from './nacos-data.js';
 import { type RaftNodeOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { type AddPeerOptions, type Published, RegistryClient, type WriteOptions } from './registry-client.js';
 
@@ -28,6 +29,8 @@ export interface RaftWarning {
 /** Event names of a `RaftNode`, and what their listeners get; see `RaftEvents` for the order. */
 export interface RaftNodeEvents extends RaftEvents {
   warning: (warning: RaftWarning) => void;
+  /** Under `rules: 'nacos'`: what changed in `node.nacos`, also when no majority has it yet. */
+  nacosDatum: (change: NacosChange) => void;
 }
 
 /** What the function of `whileLeader` gets. */
@@ -50,6 +53,11 @@ export interface WaitOptions {
  * from real time by less than `clockDrift` (protocol, section 3, lease).
  */
 export class RaftNode extends Emitter<RaftNodeEvents> {
+  /** The datums of original peers; for clusters with `rules: 'nacos'`. */
+  readonly nacos: NacosData = new NacosData(() => {
+    if (this.#driver === null) throw notRunning();
+    return this.#driver.nacos;
+  });
   readonly #options: ResolvedOptions;
   readonly #leadership = new Waiters<Leadership>();
   readonly #leader = new Waiters<PeerSnapshot>();
@@ -269,7 +277,10 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   #data(): RegistryClient {
     if (this.#registry !== null) return this.#registry;
     if (this.#driver === null) throw notRunning();
-    throw new RaftError('UNSUPPORTED', 'this node keeps no data: give it the option `registry: true`');
+    throw new RaftError(
+      'UNSUPPORTED',
+      "this node has no registry: give it `registry: true`, or use `node.nacos` under `rules: 'nacos'`",
+    );
   }
 
   /**
@@ -328,6 +339,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
       const driver = new Driver(core, this.#options, {
         emit: (name, event) => this.#tell(name, event),
         changed: (changes) => this.#listeners.changed(changes),
+        nacosChanged: (change) => this.emit('nacosDatum', change),
         leadershipMayBeOver: () => this.isLeader(),
         failed: (error) => this.#failed(error),
       });

@@ -15,6 +15,7 @@ function registry(leader: string | null, rules: RulesName = 'nacos') {
   const asked: [string, RaftRequest][] = [];
   let answer: () => unknown = () => ({ done: true });
   const nacos = new NacosRegistry(
+    core,
     async (input) => input(core, 0),
     async (to, request) => {
       asked.push([to, request]);
