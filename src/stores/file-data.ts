@@ -1,7 +1,7 @@
 import type { StoredData } from '../core/datum.js';
 import { RaftError, textOf } from '../core/errors.js';
 import { type BaseContent, writeBase } from './file-base.js';
-import { type LoadedData, loadData } from './file-load.js';
+import { type LastTail, type LoadedData, loadData } from './file-load.js';
 import { baseOf, tailOf } from './file-names.js';
 import { TailFile } from './file-tail.js';
 import { removeFiles } from './files.js';
@@ -14,7 +14,7 @@ export interface DataPlace {
   /** Tail files are replaced by a base file when they have grown beyond this, and beyond the base. */
   readonly compactAfterBytes: number;
   /** Throws when the lock is lost. */
-  readonly checkLock: () => Promise<void>;
+  readonly checkLock: () => void;
 }
 
 interface Compaction {
@@ -39,7 +39,7 @@ export class DataFiles {
   #mayCompact = true;
   #failure: unknown = null;
 
-  private constructor(place: DataPlace, loaded: LoadedData, tail: TailFile) {
+  private constructor(place: DataPlace, loaded: Omit<LoadedData, keyof LastTail>, tail: TailFile) {
     this.#place = place;
     this.#data = loaded.data;
     this.#tail = tail;
@@ -51,14 +51,14 @@ export class DataFiles {
   /** Makes the first file, empty. */
   static async create(place: DataPlace): Promise<DataFiles> {
     const tail = await TailFile.create(place.path, 1, place.ip);
-    const nothing = { data: new KeptData(), first: 1, last: 1, nextSequence: 1, baseSize: 0, tailSize: 0 };
-    return new DataFiles(place, nothing, tail);
+    return new DataFiles(place, { data: new KeptData(), first: 1, nextSequence: 1, baseSize: 0 }, tail);
   }
 
   /** @throws RaftError `STORE_CORRUPT`, `STORE_MISMATCH` */
   static async load(place: DataPlace): Promise<DataFiles> {
     const loaded = await loadData(place.path, place.ip);
-    return new DataFiles(place, loaded, await TailFile.open(place.path, loaded.last, loaded.tailSize));
+    const { last, lastLength, tailSize } = loaded;
+    return new DataFiles(place, loaded, await TailFile.open(place.path, last, lastLength, tailSize));
   }
 
   copy(): StoredData {
@@ -142,7 +142,7 @@ export class DataFiles {
   }
 
   async #compact(stop: AbortSignal): Promise<void> {
-    await this.#place.checkLock();
+    this.#place.checkLock();
     const tail = await this.#nextTail();
     while (this.#appending !== null) await this.#appending.catch(() => {});
     const former = this.#tail;

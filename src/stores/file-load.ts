@@ -5,16 +5,23 @@ import { mendTail, type ReadTail, readTail } from './file-tail.js';
 import { corrupt, removeFiles, syncDirectory } from './files.js';
 import { KeptData } from './kept-data.js';
 
-/** What the data files held, and how to go on. */
-export interface LoadedData {
-  readonly data: KeptData;
-  /** The generations whose files are there: all begin with what the base of the first holds. */
-  readonly first: number;
+/** The tail file that changes are appended to from then on. */
+export interface LastTail {
+  /** Its generation. */
   readonly last: number;
-  readonly nextSequence: number;
-  readonly baseSize: number;
+  /** Its length in bytes. */
+  readonly lastLength: number;
   /** Of the tail files together. */
   readonly tailSize: number;
+}
+
+/** What the data files held, and how to go on. */
+export interface LoadedData extends LastTail {
+  readonly data: KeptData;
+  /** The generation whose base holds what all others begin with. */
+  readonly first: number;
+  readonly nextSequence: number;
+  readonly baseSize: number;
 }
 
 interface Tail extends ReadTail {
@@ -41,6 +48,7 @@ export async function loadData(path: string, ip: string): Promise<LoadedData> {
     data: beginning.data,
     first,
     last: first + tails.length - 1,
+    lastLength: tails.at(-1)?.length ?? 0,
     nextSequence: tails.reduce((next, { records }) => next + records.length, beginning.nextSequence),
     baseSize: beginning.size,
     tailSize: tails.reduce((sum, { length }) => sum + length, 0),

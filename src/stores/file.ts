@@ -41,9 +41,9 @@ interface Opened {
  * in the file is an error, never an empty store.
  *
  * The data of the registry, if any is saved, is kept in files beside it: `<path>.tail.<n>`, to which each save appends a
- * line (one sync), and `<path>.base.<n>`, what was committed when that tail began. The state file is then written only
- * when the state has changed, before the data. All these files belong together: none may be removed, or put in from a
- * copy.
+ * line (one sync), and `<path>.base.<n>`, what was committed when that tail began. While the store is open, zeros follow
+ * the last line: room for the next. The state file is then written only when the state has changed, before the data. All
+ * these files belong together: none may be removed, or put in from a copy.
  *
  * While open, it holds the lock file `<path>.lock`; the lock of a process that has died is taken over. The lock tells
  * processes apart within one pid namespace of one host. A lock that was made elsewhere (in another container, on another

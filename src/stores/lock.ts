@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RaftError } from '../core/errors.js';
 
@@ -74,20 +74,18 @@ export class FileLock {
     }
   }
 
-  /** Whether the file is still this lock. False when it was removed, or taken over from another pid namespace. */
-  async isHeld(): Promise<boolean> {
-    try {
-      return parseOwner(await readFile(this.#path, 'utf8'))?.token === this.#token;
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return false;
-      throw error;
-    }
+  /**
+   * Whether the file is still this lock. False when it was removed, or taken over from another pid namespace. Asked before
+   * each save, so synchronous: by way of the thread pool, these few calls would take longer than a small save itself.
+   */
+  isHeld(): boolean {
+    return parseOwner(readIfThere(this.#path))?.token === this.#token;
   }
 
   /** Removes the file if it is still this lock. When that fails, stores of this process may take the lock all the same. */
   async release(): Promise<void> {
     releasedTokens.add(this.#token);
-    if (await this.isHeld()) await rm(this.#path, { force: true });
+    if (this.isHeld()) await rm(this.#path, { force: true });
     releasedTokens.delete(this.#token);
   }
 }

@@ -42,7 +42,7 @@ export class LockedPlace<Opened> {
    *
    * @throws RaftError `STORE_IN_USE` naming the pid of the holder, `STORE_FAILED`, or what `load` throws
    */
-  open<T>(load: (checkLock: () => Promise<void>) => Promise<readonly [Opened, T]>): Promise<T> {
+  open<T>(load: (checkLock: () => void) => Promise<readonly [Opened, T]>): Promise<T> {
     return this.#take('open', async () => {
       await makeDirectory(dirname(this.path));
       const lock = await FileLock.acquire(`${this.path}.lock`);
@@ -76,7 +76,7 @@ export class LockedPlace<Opened> {
     try {
       await this.#take('save', async () => {
         if (this.#held === null) throw new RaftError('STORE_FAILED', `${this.path} is not open`);
-        await this.#check(this.#held.lock);
+        this.#check(this.#held.lock);
         await write(this.#held.opened, kept, changes);
       });
     } finally {
@@ -102,8 +102,8 @@ export class LockedPlace<Opened> {
     });
   }
 
-  async #check(lock: FileLock): Promise<void> {
-    if (await lock.isHeld()) return;
+  #check(lock: FileLock): void {
+    if (lock.isHeld()) return;
     throw new RaftError('STORE_FAILED', `${this.path} was not saved: its lock was removed or taken over`);
   }
 

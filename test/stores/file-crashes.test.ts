@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -6,11 +6,13 @@ import type { Base, Batch, DataChanges, StoredDatum } from '../../src/core/datum
 import type { StoredState } from '../../src/core/outputs.js';
 import { FileStore } from '../../src/stores/file.js';
 import type { Stored } from '../../src/stores/store.js';
-import { DiskModel, type DiskStep, hashOf, type Image } from './images.js';
+import { DiskModel, type DiskStep, type DiskWrite, hashOf, type Image } from './images.js';
 import { makeDirectory } from './places.js';
 
 /** Notes what is done to the files of the store, while it is asked to. */
 const disk = vi.hoisted(() => ({ note: null as ((step: DiskStep) => void) | null, files: 0 }));
+
+const SECTOR = 512;
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>();
@@ -19,13 +21,19 @@ vi.mock('node:fs/promises', async (original) => {
   const open = async (path: string, flags: string | number): Promise<object> => {
     const handle = await real.open(path, flags);
     const file = ++disk.files;
-    const writes = typeof flags === 'string';
-    if (writes) note({ type: 'open', file, name: basename(path), truncates: flags === 'w' });
+    const isDurable = typeof flags === 'number' && (flags & constants.O_DSYNC) !== 0;
+    const writes = typeof flags === 'string' || (flags & constants.O_WRONLY) !== 0;
+    if (writes) note({ type: 'open', file, name: basename(path), truncates: flags === 'w', isDurable });
     return {
       readFile: () => handle.readFile(),
       writeFile: async (bytes: string | Buffer) => {
         await handle.writeFile(bytes);
         note({ type: 'write', file, bytes: Buffer.from(bytes) });
+      },
+      write: async (bytes: Buffer, offset: number, length: number, position: number) => {
+        const written = await handle.write(bytes, offset, length, position);
+        note({ type: 'write', file, position, bytes: Buffer.from(bytes.subarray(offset, offset + length)) });
+        return written;
       },
       truncate: async (length: number) => {
         await handle.truncate(length);
@@ -85,11 +93,11 @@ afterEach(async () => {
 
 const state = (term: number): StoredState => ({ term, voteFor: null, promisedMs: 0 });
 
-function batch(seq: number, term = 1): Batch {
+function batch(seq: number, term = 1, more = ''): Batch {
   const key = `k${seq % 3}`;
   return {
     revision: { term, seq },
-    ops: [{ key, value: seq % 5 === 0 ? null : `"${term}.${seq}"`, timestamp: seq }],
+    ops: [{ key, value: seq % 5 === 0 ? null : `"${term}.${seq}${more}"`, timestamp: seq }],
   };
 }
 
@@ -159,17 +167,17 @@ class Recorder {
   }
 }
 
-/** Every kind of save, with compactions between them, and under them. */
-async function record(): Promise<Recorder> {
+/** Every kind of save, with compactions between them, and under them; values end with `more`. */
+async function record(more = ''): Promise<Recorder> {
   const recorder = new Recorder();
   const { store } = recorder;
   const [one, two, three, other, four, five] = [
-    batch(1),
-    batch(2),
-    batch(3),
-    batch(3, 2),
-    batch(4, 2),
-    batch(5, 2),
+    batch(1, 1, more),
+    batch(2, 1, more),
+    batch(3, 1, more),
+    batch(3, 2, more),
+    batch(4, 2, more),
+    batch(5, 2, more),
   ];
   await store.open(IP);
   await recorder.save(1, undefined, {});
@@ -242,6 +250,27 @@ function* crashes(recorder: Recorder): Generator<[image: Image, noted: Noted, wh
   }
 }
 
+function isIn(mask: number, bit: number): boolean {
+  return bit < 31 && ((mask >> bit) & 1) === 1;
+}
+
+/** Each write of lines to a tail file, and the disk just before it. */
+function* appends(
+  recorder: Recorder,
+): Generator<{ model: DiskModel; noted: Noted; write: DiskWrite & { position: number } }> {
+  const model = new DiskModel();
+  const names = new Map<number, string>();
+  for (const noted of recorder.steps) {
+    const { step } = noted;
+    if (step.type === 'open') names.set(step.file, step.name);
+    if (step.type === 'write' && /^state\.tail\.\d+$/.test(names.get(step.file) ?? '')) {
+      const { position = Number.NaN } = step;
+      if (step.bytes.includes('\n')) yield { model, noted, write: { ...step, position } };
+    }
+    model.take(step);
+  }
+}
+
 describe('a file store that holds data, after a crash', () => {
   it('at any moment shows the former or the new state and data, and goes on', async () => {
     const recorder = await record();
@@ -264,32 +293,44 @@ describe('a file store that holds data, after a crash', () => {
 
   it('in the midst of any append, after any byte, shows all that was acknowledged, or the whole of the new', async () => {
     const recorder = await record();
-    const model = new DiskModel();
-    const names = new Map<number, string>();
     let count = 0;
-    for (const noted of recorder.steps) {
-      const { step } = noted;
-      if (step.type === 'open') names.set(step.file, step.name);
-      if (step.type === 'write' && /^state\.tail\.\d+$/.test(names.get(step.file) ?? '')) {
-        for (let length = 0; length < step.bytes.length; length += 1) {
-          count += 1;
-          const image = model.torn(step.file, step.bytes, length);
-          await withStore(image, async (_, read) => expectPoint(read, recorder, noted, `torn at ${length}`));
-        }
+    for (const { model, noted, write } of appends(recorder)) {
+      const { bytes, position } = write;
+      const line = bytes.indexOf('\n') + 1;
+      for (const length of [...Array(line).keys(), line, line + SECTOR]) {
+        count += 1;
+        const image = model.torn(write, (place) => place < position + length);
+        await withStore(image, async (_, read) => expectPoint(read, recorder, noted, `torn at ${length}`));
       }
-      model.take(step);
     }
     expect(count).toBeGreaterThan(300);
+  });
+
+  it('in the midst of any append, with any of its sectors written, shows the same', async () => {
+    const recorder = await record('v'.repeat(2 * SECTOR));
+    let count = 0;
+    for (const { model, noted, write } of appends(recorder)) {
+      const first = Math.floor(write.position / SECTOR);
+      const line = write.bytes.indexOf('\n') + 1;
+      const sectors = Math.floor((write.position + line - 1) / SECTOR) - first + 1;
+      for (let mask = 0; mask < 2 ** sectors; mask += 1) {
+        count += 1;
+        const image = model.torn(write, (place) => isIn(mask, Math.floor(place / SECTOR) - first));
+        await withStore(image, async (_, read) => expectPoint(read, recorder, noted, `sectors ${mask}`));
+      }
+    }
+    expect(count).toBeGreaterThan(50);
   });
 
   it('in the midst of mending what a crash had left shows the same again', async () => {
     const recorder = await record();
     const model = new DiskModel();
     const append = recorder.steps.findLast(({ step }) => step.type === 'write') as Noted & {
-      step: { type: 'write'; file: number; bytes: Buffer };
+      step: DiskWrite;
     };
     for (const { step } of recorder.steps.slice(0, recorder.steps.indexOf(append))) model.take(step);
-    const torn = new Map(model.torn(append.step.file, append.step.bytes, 30));
+    const { position = 0 } = append.step;
+    const torn = new Map(model.torn(append.step, (place) => place < position + 30));
     torn
       .set('state.base.9.tmp', Buffer.from('half a ba'))
       .set('state.tail.1', Buffer.from('of a former generation'));

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { copyFile, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
@@ -109,6 +109,40 @@ describe('the data files', () => {
     await store.close();
     expect((await read())?.term).toBe(8);
     expect(await tailOf()).toEqual([1, 2, 3]);
+  });
+
+  it('have room behind the lines while the store is open, so that a save leaves their size as it is', async () => {
+    const store = await saved({ append: [batch(1)] });
+    const { size } = await stat(`${path}.tail.1`);
+    await store.open(IP);
+    const sizes = new Set<number>();
+    for (let seq = 2; seq < 100; seq += 1) {
+      await store.save(STATE, { append: [batch(seq)] });
+      sizes.add((await stat(`${path}.tail.1`)).size);
+    }
+    expect([...sizes]).toEqual([expect.any(Number)]);
+    const room = await readFile(`${path}.tail.1`);
+    expect(room.indexOf(0)).toBeGreaterThan(size);
+    expect(room.subarray(room.indexOf(0)).every((byte) => byte === 0)).toBe(true);
+    await store.close();
+    expect((await readFile(`${path}.tail.1`)).indexOf(0)).toBe(-1);
+  });
+
+  it('get more room when it is used up', async () => {
+    const store = await saved();
+    await store.open(IP);
+    const long = `"${'v'.repeat(100_000)}"`;
+    for (let seq = 1; seq < 10; seq += 1) await store.save(STATE, { append: [batch(seq, 'k', long)] });
+    const copies = ['', '.tail.1'].map((name) => copyFile(path + name, `${path}2${name}`));
+    await Promise.all(copies);
+    await store.close();
+    for (const killed of [path, `${path}2`]) {
+      const again = new FileStore(killed);
+      expect((await again.open(IP))?.data?.tail.map(({ revision }) => revision.seq)).toEqual([
+        1, 2, 3, 4, 5, 6, 7, 8, 9,
+      ]);
+      await again.close();
+    }
   });
 
   it('of a new base make the former void', async () => {
@@ -286,12 +320,13 @@ describe('a torn end', () => {
 describe('a data file that cannot be trusted is STORE_CORRUPT', () => {
   const saves = [{ base: base(1, 1), append: [batch(2)] }, { append: [batch(3)] }, { append: [batch(4)] }];
 
-  async function eachByte(name: string, spoil: (byte: number) => number): Promise<void> {
+  async function eachByte(name: string, spoil: (byte: number) => number, room = 0): Promise<void> {
     await saved(...saves);
     const intact = await readFile(join(directory, name));
     for (const [at, byte] of intact.entries()) {
       if (spoil(byte) === byte) continue;
-      await writeFile(join(directory, name), Buffer.from(intact).fill(spoil(byte), at, at + 1));
+      const spoilt = Buffer.from(intact).fill(spoil(byte), at, at + 1);
+      await writeFile(join(directory, name), Buffer.concat([spoilt, Buffer.alloc(room)]));
       expect(await codeOf(read()), `byte ${at} of ${name}`).toMatch(/STORE_CORRUPT/);
     }
     await writeFile(join(directory, name), intact);
@@ -300,6 +335,10 @@ describe('a data file that cannot be trusted is STORE_CORRUPT', () => {
 
   it.each(['state.base.2', 'state.tail.2'])('when a bit of any byte of %s is flipped', async (name) => {
     await eachByte(name, (byte) => byte ^ (1 << (byte % 8)));
+  });
+
+  it('when a bit of any byte of a tail is flipped, and room follows its lines', async () => {
+    await eachByte('state.tail.2', (byte) => byte ^ (1 << (byte % 8)), 3_000);
   });
 
   it('when any byte of a tail becomes a line break', async () => {

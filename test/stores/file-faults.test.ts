@@ -10,6 +10,8 @@ import { makeDirectory } from './places.js';
 interface Asked {
   failAt: number | null;
   noHardLinks: boolean;
+  /** How much a write takes at most. */
+  bytesAtOnce: number;
   /** What another process does in the moment before a lock's guard is renamed; done once. */
   beforeRename: (() => void) | null;
 }
@@ -17,18 +19,22 @@ interface Asked {
 /** The file system as the store sees it: notes every step, and fails the one that is asked for. */
 const disk = vi.hoisted(() => {
   const steps: string[] = [];
-  const asked: Asked = { failAt: null, noHardLinks: false, beforeRename: null };
+  const asked: Asked = { failAt: null, noHardLinks: false, bytesAtOnce: 1_000_000, beforeRename: null };
+  const begin = (what: string): boolean => steps.push(what) - 1 !== asked.failAt;
+  const failure = (what: string): Error => Object.assign(new Error(`EIO: ${what}`), { code: 'EIO' });
+  const stepNow = (what: string): void => {
+    if (!begin(what)) throw failure(what);
+  };
   const step = async <T>(
     what: string,
     action: () => Promise<T>,
     half?: () => Promise<unknown>,
   ): Promise<T> => {
-    steps.push(what);
-    if (steps.length - 1 !== asked.failAt) return action();
+    if (begin(what)) return action();
     await half?.();
-    throw Object.assign(new Error(`EIO: ${what}`), { code: 'EIO' });
+    throw failure(what);
   };
-  return { steps, asked, step };
+  return { steps, asked, step, stepNow };
 });
 
 vi.mock('node:fs', async (original) => {
@@ -42,7 +48,11 @@ vi.mock('node:fs', async (original) => {
     disk.asked.beforeRename = null;
     real.renameSync(from, to);
   };
-  return { ...real, linkSync, renameSync };
+  const readFileSync = (file: string, how: 'utf8'): string => {
+    if (file.endsWith('state.lock')) disk.stepNow('read state.lock');
+    return real.readFileSync(file, how);
+  };
+  return { ...real, linkSync, renameSync, readFileSync };
 });
 
 vi.mock('node:fs/promises', async (original) => {
@@ -57,6 +67,12 @@ vi.mock('node:fs/promises', async (original) => {
           `write ${name(path)}`,
           () => handle.writeFile(text),
           () => handle.writeFile(text.slice(0, text.length / 2)),
+        ),
+      write: (bytes: Buffer, offset: number, length: number, position: number) =>
+        disk.step(
+          `write ${name(path)}`,
+          () => handle.write(bytes, offset, Math.min(length, disk.asked.bytesAtOnce), position),
+          () => handle.write(bytes, offset, length >> 1, position),
         ),
       truncate: (length: number) => disk.step(`truncate ${name(path)}`, () => handle.truncate(length)),
       datasync: () => disk.step(`sync data of ${name(path)}`, () => handle.datasync()),
@@ -77,7 +93,6 @@ vi.mock('node:fs/promises', async (original) => {
     rename: (from: string, to: string) =>
       disk.step(`rename ${name(from)} to ${name(to)}`, () => real.rename(from, to)),
     rm: (path: string, options: object) => disk.step(`remove ${name(path)}`, () => real.rm(path, options)),
-    readFile: (path: string, how: 'utf8') => disk.step(`read ${name(path)}`, () => real.readFile(path, how)),
   };
 });
 
@@ -115,7 +130,7 @@ beforeEach(async () => {
   path = join(directory, 'state');
 });
 afterEach(async () => {
-  Object.assign(disk.asked, { failAt: null, noHardLinks: false, beforeRename: null });
+  Object.assign(disk.asked, { failAt: null, noHardLinks: false, bytesAtOnce: 1_000_000, beforeRename: null });
   await removeDirectory();
 });
 
@@ -177,7 +192,7 @@ describe('a save', () => {
   );
 });
 
-const APPEND = ['write state.tail.1', 'sync data of state.tail.1'];
+const APPEND = ['write state.tail.1'];
 const SWAP = [
   'open state.tail.2.tmp',
   'write state.tail.2.tmp',
@@ -186,6 +201,7 @@ const SWAP = [
   'rename state.tail.2.tmp to state.tail.2',
   ...SAVE.slice(-3),
   'open state.tail.2',
+  'truncate state.tail.1',
   'close state.tail.1',
   'open state.base.2.tmp',
   'write state.base.2.tmp',
@@ -214,7 +230,12 @@ describe('a save of data', () => {
   }
 
   it.each([
-    ['appends with one sync', OLD, { append: [batch(2)] }, [...SAVE.slice(0, 1), ...APPEND]],
+    [
+      'appends with one write that is durable at once',
+      OLD,
+      { append: [batch(2)] },
+      [...SAVE.slice(0, 1), ...APPEND],
+    ],
     ['saves a new state first', NEW, { append: [batch(2)] }, [...SAVE, ...APPEND]],
     [
       'begins a generation for a new base, its tail file first',
@@ -266,6 +287,25 @@ describe('a save of data', () => {
     await store.close();
   });
 
+  it('is synced where a file cannot be opened so that its writes are durable', async () => {
+    const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('darwin');
+    const store = await openedWithData();
+    await store.save(OLD, { append: [batch(2)] });
+    expect(disk.steps).toEqual([...SAVE.slice(0, 1), ...APPEND, 'sync data of state.tail.1']);
+    await store.close();
+    platform.mockRestore();
+  });
+
+  it('goes on when a write takes less than it was given', async () => {
+    const store = await openedWithData();
+    disk.asked.bytesAtOnce = 50;
+    await store.save(OLD, { append: [batch(2)] });
+    expect(disk.steps).toEqual([...SAVE.slice(0, 1), ...APPEND, ...APPEND]);
+    await store.close();
+    expect((await store.open(IP))?.data?.tail).toEqual([...former, batch(2)]);
+    await store.close();
+  });
+
   it('as the first one, when its file cannot be made, leaves the state, and can be repeated', async () => {
     const steps = [
       ...SAVE.slice(0, 1),
@@ -298,9 +338,16 @@ describe('a save of data', () => {
     store.fold(1);
     while (disk.steps.length < 4) await turn();
     failAt(null);
-    await expect(store.save(OLD, { append: [batch(2)] })).rejects.toMatchObject({ cause: { code: 'EIO' } });
+    let last = 1;
+    const saveOn = async (): Promise<never> => {
+      for (;;) {
+        await store.save(OLD, { append: [batch(last + 1)] });
+        last += 1;
+      }
+    };
+    await expect(saveOn()).rejects.toMatchObject({ cause: { code: 'EIO' } });
     await store.close();
-    expect((await store.open(IP))?.data?.tail).toEqual(former);
+    expect((await store.open(IP))?.data?.tail.at(-1)).toEqual(batch(last));
     await store.close();
   });
 });

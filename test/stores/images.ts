@@ -2,8 +2,21 @@ import { createHash } from 'node:crypto';
 
 /** What a program did to the files of one directory, in order; `file` numbers what was opened. */
 export type DiskStep =
-  | { readonly type: 'open'; readonly file: number; readonly name: string; readonly truncates: boolean }
-  | { readonly type: 'write'; readonly file: number; readonly bytes: Buffer }
+  | {
+      readonly type: 'open';
+      readonly file: number;
+      readonly name: string;
+      readonly truncates: boolean;
+      /** Whether each write is durable when it is over (`O_DSYNC`). */
+      readonly isDurable: boolean;
+    }
+  | {
+      readonly type: 'write';
+      readonly file: number;
+      readonly bytes: Buffer;
+      /** Where in the file; at its end when absent. */
+      readonly position?: number;
+    }
   | { readonly type: 'truncate'; readonly file: number; readonly length: number }
   | { readonly type: 'sync'; readonly file: number }
   | { readonly type: 'rename'; readonly from: string; readonly to: string }
@@ -12,6 +25,8 @@ export type DiskStep =
 
 /** What may be found in the directory after a crash. */
 export type Image = ReadonlyMap<string, Buffer>;
+
+export type DiskWrite = Extract<DiskStep, { type: 'write' }>;
 
 interface Inode {
   content: Buffer;
@@ -22,7 +37,7 @@ interface Inode {
 export class DiskModel {
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
-  readonly #open = new Map<number, Inode>();
+  readonly #open = new Map<number, { readonly inode: Inode; readonly isDurable: boolean }>();
 
   constructor(image: Image = new Map()) {
     for (const [name, content] of image) this.#names.set(name, { content, synced: content });
@@ -32,19 +47,19 @@ export class DiskModel {
   take(step: DiskStep): void {
     switch (step.type) {
       case 'open':
-        this.#opened(step.file, step.name, step.truncates);
+        this.#opened(step);
         return;
       case 'write':
-        this.#change(step.file, (content) => Buffer.concat([content, step.bytes]));
+        this.#write(step);
         return;
-      case 'truncate':
-        this.#change(step.file, (content) => content.subarray(0, step.length));
-        return;
-      case 'sync': {
+      case 'truncate': {
         const inode = this.#inodeOf(step.file);
-        inode.synced = inode.content;
+        inode.content = inode.content.subarray(0, step.length);
         return;
       }
+      case 'sync':
+        this.#sync(step.file);
+        return;
       case 'rename':
         this.#names.set(step.to, this.#names.get(step.from) as Inode);
         this.#names.delete(step.from);
@@ -68,29 +83,46 @@ export class DiskModel {
     ]);
   }
 
-  /** What is left when only the first `length` bytes of a write were done; `zeros` stand where the rest should be. */
-  torn(file: number, bytes: Buffer, length: number, zeros = 0): Image {
+  /** What is left when of `write` only the bytes at places that have `reached` the disk were written. */
+  torn({ file, bytes, position }: DiskWrite, reached: (place: number) => boolean): Image {
     const inode = this.#inodeOf(file);
-    const part = Buffer.concat([inode.content, bytes.subarray(0, length), Buffer.alloc(zeros)]);
-    return new Map([...this.#names].map(([name, each]) => [name, each === inode ? part : each.content]));
+    const begin = position ?? inode.content.length;
+    const whole = written(inode.content, bytes, begin);
+    let length = inode.content.length;
+    for (let place = begin; place < begin + bytes.length; place += 1) {
+      if (reached(place)) length = Math.max(length, place + 1);
+      else whole[place] = inode.content[place] ?? 0;
+    }
+    const left = whole.subarray(0, length);
+    return new Map([...this.#names].map(([name, each]) => [name, each === inode ? left : each.content]));
   }
 
-  #opened(file: number, name: string, truncates: boolean): void {
+  #opened({ file, name, truncates, isDurable }: Extract<DiskStep, { type: 'open' }>): void {
     const nothing = Buffer.alloc(0);
     const inode = this.#names.get(name) ?? { content: nothing, synced: nothing };
     if (truncates) inode.content = nothing;
     this.#names.set(name, inode);
-    this.#open.set(file, inode);
+    this.#open.set(file, { inode, isDurable });
   }
 
-  #change(file: number, change: (content: Buffer) => Buffer): void {
+  #write({ file, bytes, position }: DiskWrite): void {
     const inode = this.#inodeOf(file);
-    inode.content = change(inode.content);
+    inode.content = written(inode.content, bytes, position);
+    if (this.#open.get(file)?.isDurable) this.#sync(file);
+  }
+
+  #sync(file: number): void {
+    const inode = this.#inodeOf(file);
+    inode.synced = inode.content;
   }
 
   #inodeOf(file: number): Inode {
-    return this.#open.get(file) as Inode;
+    return this.#open.get(file)?.inode as Inode;
   }
+}
+
+function written(content: Buffer, bytes: Buffer, position = content.length): Buffer {
+  return Buffer.concat([content.subarray(0, position), bytes, content.subarray(position + bytes.length)]);
 }
 
 export function hashOf(image: Image): string {
