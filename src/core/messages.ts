@@ -108,13 +108,19 @@ export interface BeatReply extends PeerSnapshot {
   readonly learner?: number;
 }
 
-/** One write, forwarded to the leader: `value` null removes the key. */
-export interface WriteRequest {
-  /** Tells this write apart from all others: which process sent it, and its number there, from 1 on. */
+/** Writes that one process forwards to the leader together; the order counts. */
+export interface WritesRequest {
+  /** Tells the process that sent them apart from all others. */
   readonly process: number;
-  readonly number: number;
-  /** The term of the leader that it is meant for; no other takes it. */
+  /** The term of the leader that they are meant for; no other takes them. */
   readonly term: number;
+  readonly writes: readonly ForwardedWrite[];
+}
+
+/** One write of them: `value` null removes the key. */
+export interface ForwardedWrite {
+  /** Tells it apart from all others of its process: from 1 on. */
+  readonly number: number;
   readonly key: string;
   /** JSON text. */
   readonly value: string | null;
@@ -128,6 +134,11 @@ export interface WriteReply {
   readonly timestamp: number | null;
   /** The batch that the write is in. */
   readonly revision: Revision;
+}
+
+/** The reply to forwarded writes: what became of each, in their order. */
+export interface WritesReply {
+  readonly outcomes: readonly (WriteReply | ErrorReply)[];
 }
 
 /** The reply to a linearizable read. */
@@ -209,7 +220,7 @@ export type RaftRequest =
   | ({ readonly type: 'beat' } & Beat)
   | ({ readonly type: 'transfer' } & Transfer)
   | { readonly type: 'peer'; readonly id?: number }
-  | ({ readonly type: 'write' } & WriteRequest)
+  | ({ readonly type: 'writes' } & WritesRequest)
   | { readonly type: 'read'; readonly key: string }
   | { readonly type: 'member'; readonly change: MemberChange; readonly term: number }
   | { readonly type: 'keys'; readonly at?: Revision; readonly from: number }
@@ -225,6 +236,7 @@ export type RaftReply =
   | PeerSnapshot
   | PeerReply
   | WriteReply
+  | WritesReply
   | ReadReply
   | KeysReply
   | DatumsReply

@@ -1,7 +1,7 @@
 import type { Op } from './datum.js';
 import { type Datums, sizeOfOp } from './datums.js';
 import { RaftError } from './errors.js';
-import type { Revision, WriteReply, WriteRequest } from './messages.js';
+import type { ForwardedWrite, Revision, WriteReply, WritesRequest } from './messages.js';
 import type { AnswerOutput } from './outputs.js';
 
 /** A write as it is handed in. */
@@ -18,7 +18,7 @@ export interface Write {
 }
 
 /** What tells a forwarded write apart from all others, and the term of the leader that it is meant for. */
-export type Forwarded = Pick<WriteRequest, 'process' | 'number' | 'term'>;
+export type Forwarded = Pick<WritesRequest, 'process' | 'term'> & Pick<ForwardedWrite, 'number'>;
 
 interface Waiting {
   readonly id: number;

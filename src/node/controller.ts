@@ -12,6 +12,8 @@ import type {
   StateReply,
   VoteReply,
   WriteReply,
+  WritesReply,
+  WritesRequest,
 } from '../core/messages.js';
 import type { NacosDoneReply } from '../core/nacos-messages.js';
 import { type PeerSnapshot, RaftPeer } from '../core/peer.js';
@@ -24,7 +26,7 @@ export type Submit = <T>(input: (core: RaftCore, now: number) => T) => Promise<T
 
 /** The calls whose answer comes later than their turn: when a write is committed, when a read is certain. */
 export interface RegistryCalls {
-  readonly write: (write: Omit<Write, 'id'>) => Promise<WriteReply>;
+  readonly write: (writes: readonly Omit<Write, 'id'>[]) => readonly Promise<WriteReply>[];
   readonly read: (key: string) => Promise<ReadReply>;
   readonly changeMembers: (change: MemberChange, term: number) => Promise<WriteReply>;
 }
@@ -107,8 +109,8 @@ export class RaftController {
         return this.#submit((core, now) => core.receivedTransfer(request, now));
       case 'peer':
         return this.getPeer(request.id);
-      case 'write':
-        return this.#registry.write({ ...request, forward: request });
+      case 'writes':
+        return this.#write(request);
       case 'read':
         return this.#registry.read(request.key);
       case 'member':
@@ -132,6 +134,13 @@ export class RaftController {
       case 'nacosRemove':
         return this.#asOriginal((nacos) => nacos.remove(request));
     }
+  }
+
+  async #write({ process, term, writes }: WritesRequest): Promise<WritesReply> {
+    const outcomes = this.#registry.write(
+      writes.map(({ number, ...write }) => ({ ...write, forward: { process, number, term } })),
+    );
+    return { outcomes: await Promise.all(outcomes.map((outcome) => outcome.catch(errorReply))) };
   }
 
   async #done(input: (core: RaftCore, now: number) => void): Promise<NacosDoneReply> {
@@ -161,8 +170,9 @@ function errorReply(error: unknown): ErrorReply {
   return term === undefined ? { code, message } : { code, message, term };
 }
 
-const unsupported = (): Promise<never> =>
-  Promise.reject(new RaftError('UNSUPPORTED', 'this peer keeps no data: it has no registry'));
+const unsupported = (): never => {
+  throw new RaftError('UNSUPPORTED', 'this peer keeps no data: it has no registry');
+};
 
 const NO_REGISTRY: RegistryCalls = {
   write: unsupported,

@@ -1,25 +1,27 @@
 import type { Batch, Op, StoredDatum } from '../core/datum.js';
+import type { RaftError } from '../core/errors.js';
 import { type MemberChange, RESERVED_PREFIX } from '../core/members.js';
 import type {
   BeatData,
   BeatDataReply,
   DatumsReply,
+  ForwardedWrite,
   KeysReply,
   ListedKey,
   ReadReply,
   Revision,
   WriteReply,
-  WriteRequest,
+  WritesRequest,
 } from '../core/messages.js';
 import { MAX_PRIORITY } from '../core/peer-set.js';
 import type { Fields } from './fields.js';
-import { replyFields } from './refusal.js';
+import { readRefusal, replyFields } from './refusal.js';
 
 /** The longest key, in characters. */
 export const MAX_KEY_LENGTH = 1_024;
 /** The longest value, as JSON text, in characters. */
 export const MAX_VALUE_LENGTH = 1_048_576;
-/** The most batches in a message, ops in a batch, keys on a page, and datums in a reply. */
+/** The most batches in a message, ops in a batch, writes in a forward, keys on a page, and datums in a reply. */
 export const MAX_ITEMS = 100_000;
 
 /**
@@ -28,7 +30,22 @@ export const MAX_ITEMS = 100_000;
  * @throws the refusal that it is, or RaftError `BAD_REPLY` naming the field
  */
 export function decodeWriteReply(raw: unknown): WriteReply {
+  return readWriteReply(replyFields(raw));
+}
+
+/**
+ * Reads the answer to `count` forwarded writes: what became of each.
+ *
+ * @throws the refusal that it is, or RaftError `BAD_REPLY` naming the field
+ */
+export function decodeWritesReply(raw: unknown, count: number): readonly (WriteReply | RaftError)[] {
   const fields = replyFields(raw);
+  const outcomes = fields.list('outcomes', count, (each) => readRefusal(each) ?? readWriteReply(each));
+  if (outcomes.length === count) return outcomes;
+  throw fields.wrong('outcomes', `a list of ${count}`, outcomes);
+}
+
+function readWriteReply(fields: Fields): WriteReply {
   return {
     timestamp: fields.has('timestamp') ? fields.integer('timestamp') : null,
     revision: readRevision(fields.object('revision')),
@@ -125,12 +142,18 @@ export function readListedKey(fields: Fields): ListedKey {
   return { key: fields.text('key', MAX_KEY_LENGTH), revision: readRevision(fields.object('revision')) };
 }
 
-/** A forwarded write. */
-export function readWrite(fields: Fields): WriteRequest {
+/** Forwarded writes. */
+export function readWrites(fields: Fields): WritesRequest {
   return {
     process: fields.integer('process'),
-    number: fields.integer('number'),
     term: fields.integer('term'),
+    writes: fields.list('writes', MAX_ITEMS, readWrite),
+  };
+}
+
+function readWrite(fields: Fields): ForwardedWrite {
+  return {
+    number: fields.integer('number'),
     key: readOwnKey(fields),
     value: fields.has('value') ? readJson(fields) : null,
     ...(fields.has('ifTimestamp') ? { ifTimestamp: fields.integer('ifTimestamp') } : {}),

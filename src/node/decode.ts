@@ -19,7 +19,7 @@ import {
   readDataReply,
   readListedKey,
   readRevision,
-  readWrite,
+  readWrites,
 } from './decode-data.js';
 import { readNacosRequest } from './decode-nacos.js';
 import { Fields, show } from './fields.js';
@@ -47,8 +47,8 @@ export function decodeRequest(raw: unknown): RaftRequest {
       return { type, ...readTransfer(fields) };
     case 'peer':
       return fields.has('id') ? { type, id: fields.integer('id') } : { type };
-    case 'write':
-      return { type, ...readWrite(fields) };
+    case 'writes':
+      return { type, ...readWrites(fields) };
     case 'read':
       return { type, key: fields.text('key', MAX_KEY_LENGTH) };
     case 'member':

@@ -126,18 +126,20 @@ export class Driver {
   }
 
   /**
-   * Writes at this peer, which must lead; resolves when it is committed.
-   *
-   * @throws RaftError as told by `RaftCore.write`, `NOT_RUNNING`
+   * Writes at this peer, which must lead; each resolves when it is committed, or rejects with a RaftError as told by
+   * `RaftCore.write`, or `NOT_RUNNING`.
    */
-  write(write: Omit<Write, 'id'>): Promise<WriteReply> {
-    return this.#call<WriteReply>(true, (id) => {
-      this.#writes.push({ ...write, id });
-      if (this.#writes.length > 1) return;
+  write(writes: readonly Omit<Write, 'id'>[]): readonly Promise<WriteReply>[] {
+    const othersWait = this.#writes.length > 0;
+    const outcomes = writes.map((write) =>
+      this.#call<WriteReply>(true, (id) => this.#writes.push({ ...write, id })),
+    );
+    if (!othersWait && this.#writes.length > 0) {
       this.#post((core, now) => this.#handInWrites(core, now)).catch((error: RaftError) =>
         this.#refuse(error),
       );
-    });
+    }
+    return outcomes;
   }
 
   /**

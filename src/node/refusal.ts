@@ -7,11 +7,18 @@ const MAX_MESSAGE_LENGTH = 1_000;
 /** The fields of an answer; a refusal is thrown as the error that it is. */
 export function replyFields(raw: unknown, refusals: ReadonlySet<string> = REFUSALS): Fields {
   const fields = new Fields(raw, 'reply', 'BAD_REPLY');
-  if (!fields.has('code')) return fields;
+  const refusal = readRefusal(fields, refusals);
+  if (refusal !== null) throw refusal;
+  return fields;
+}
+
+/** The refusal that these fields are, or null. */
+export function readRefusal(fields: Fields, refusals: ReadonlySet<string> = REFUSALS): RaftError | null {
+  if (!fields.has('code')) return null;
   const code = fields.text('code', 50);
   const message = fields.text('message', MAX_MESSAGE_LENGTH);
   if (!isOneOf(refusals, code)) throw new RaftError('BAD_REPLY', `unknown refusal ${show(code)}: ${message}`);
-  throw new RaftError(code, message, fields.has('term') ? { term: fields.integer('term') } : {});
+  return new RaftError(code, message, fields.has('term') ? { term: fields.integer('term') } : {});
 }
 
 /** What a peer may answer instead of a reply. */

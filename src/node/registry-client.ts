@@ -1,12 +1,13 @@
-import { RaftError, type RaftErrorCode, textOf } from '../core/errors.js';
+import { RaftError, textOf } from '../core/errors.js';
 import { type MemberChange, RESERVED_PREFIX } from '../core/members.js';
-import type { RaftRequest, ReadReply, Revision, WriteReply } from '../core/messages.js';
+import type { ReadReply, Revision, WriteReply } from '../core/messages.js';
 import { checkIp, type RaftPeerSet } from '../core/peer-set.js';
 import type { RegistryLimits } from '../core/registry.js';
 import { noLeader } from '../core/writes.js';
 import { decodePeerReply } from './decode.js';
 import { decodeReadReply, decodeWriteReply } from './decode-data.js';
 import type { Driver } from './driver.js';
+import { askOnce, Forwarder, type Leader } from './forwarder.js';
 import { type Datum, toDatum } from './listeners.js';
 
 /** Options of a write. */
@@ -30,28 +31,13 @@ export interface Published {
   readonly revision: Revision;
 }
 
-/** What a refusal of a leader says for certain: nothing was written. A forward that this peer's own stop ends may have left. */
-const DEFINITE: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
-  'BAD_REQUEST',
-  'BAD_TARGET',
-  'BUSY',
-  'CONFLICT',
-  'NOT_LEADER',
-  'NO_LEADER',
-  'TOO_LARGE',
-  'UNAUTHORIZED',
-  'UNSUPPORTED',
-]);
-
 /** Writes and linearizable reads of one run of a node: at this peer if it leads, else forwarded to the leader. */
 export class RegistryClient {
   readonly #driver: Driver;
   readonly #peers: RaftPeerSet;
   readonly #limits: RegistryLimits;
   readonly #deadlineMs: number;
-  /** Tells this process apart from all others that forward. */
-  readonly #process: number;
-  #number = 0;
+  readonly #forwarder: Forwarder;
 
   constructor(
     driver: Driver,
@@ -63,7 +49,8 @@ export class RegistryClient {
     this.#peers = peers;
     this.#limits = limits;
     this.#deadlineMs = deadlineMs;
-    this.#process = Math.floor(random() * 2 ** 48);
+    const process = Math.floor(random() * 2 ** 48);
+    this.#forwarder = new Forwarder({ driver, leader: () => this.#leader(), deadlineMs, process });
   }
 
   async publish(key: string, value: unknown, options: WriteOptions): Promise<Published> {
@@ -104,38 +91,18 @@ export class RegistryClient {
   async #change(change: MemberChange): Promise<void> {
     const leader = this.#leader();
     if (leader === null) await this.#driver.changeMembers(change, this.#peers.self.term);
-    else await this.#forwardWrite(leader.ip, { type: 'member', change, term: leader.term });
-  }
-
-  #write(key: string, value: string | null, { ifTimestamp }: WriteOptions): Promise<WriteReply> {
-    checkTimestamp(ifTimestamp);
-    const condition = ifTimestamp === undefined ? {} : { ifTimestamp };
-    const leader = this.#leader();
-    if (leader === null) return this.#driver.write({ key, value, ...condition });
-    const { ip, term } = leader;
-    this.#number++;
-    return this.#forwardWrite(ip, {
-      type: 'write',
-      process: this.#process,
-      number: this.#number,
-      term,
-      key,
-      value,
-      ...condition,
-    });
-  }
-
-  /** Sent once: one that may have arrived is never sent again. */
-  async #forwardWrite(to: string, request: RaftRequest): Promise<WriteReply> {
-    const reply = await this.#driver.ask(to, request, this.#deadlineMs).catch((cause: RaftError) => {
-      // What the leader refuses comes as a reply; of the failures on the way, this one alone says that nothing left.
-      throw cause.code === 'TOO_LARGE' ? cause : openOutcome(to, cause);
-    });
-    try {
-      return decodeWriteReply(reply);
-    } catch (cause) {
-      throw cause instanceof RaftError && DEFINITE.has(cause.code) ? cause : openOutcome(to, cause);
+    else {
+      const request = { type: 'member', change, term: leader.term } as const;
+      await askOnce(this.#driver, leader.ip, request, this.#deadlineMs, decodeWriteReply);
     }
+  }
+
+  async #write(key: string, value: string | null, { ifTimestamp }: WriteOptions): Promise<WriteReply> {
+    checkTimestamp(ifTimestamp);
+    const write = ifTimestamp === undefined ? { key, value } : { key, value, ifTimestamp };
+    if (this.#leader() !== null) return this.#forwarder.write(write);
+    const [reply] = await Promise.all(this.#driver.write([write]));
+    return reply as WriteReply;
   }
 
   async #read(key: string): Promise<ReadReply> {
@@ -145,7 +112,7 @@ export class RegistryClient {
   }
 
   /** Whom to forward to; null: this peer leads. @throws RaftError `NO_LEADER` */
-  #leader(): { readonly ip: string; readonly term: number } | null {
+  #leader(): Leader | null {
     const { self, leader } = this.#peers;
     if (self.state === 'LEADER') return null;
     if (leader === null || leader.ip === self.ip) throw noLeader();
@@ -171,11 +138,6 @@ export class RegistryClient {
     const message = `a value as JSON has at most ${this.#limits.maxValueLength} characters, not ${text.length}`;
     throw new RaftError('TOO_LARGE', message);
   }
-}
-
-function openOutcome(to: string, cause: unknown): RaftError {
-  const message = `${to} did not tell what became of the write, which may be committed: ${textOf(cause)}`;
-  return new RaftError('OUTCOME_UNKNOWN', message, { ip: to, cause });
 }
 
 function stringify(value: unknown): string {

@@ -14,7 +14,7 @@ export const METHODS: Readonly<Record<RaftRequest['type'], readonly string[]>> =
   vote: ['POST'],
   beat: ['POST'],
   transfer: ['POST'],
-  write: ['POST'],
+  writes: ['POST'],
   read: ['POST'],
   member: ['POST'],
   keys: ['POST'],

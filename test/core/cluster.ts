@@ -400,7 +400,7 @@ export class Cluster {
 
   /** What `answer` gets leaves when all that it depends on is done. */
   #receive(to: string, request: RaftRequest, answer: (what: Answer) => void): void {
-    if (request.type === 'write' || request.type === 'read') {
+    if (request.type === 'writes' || request.type === 'read') {
       this.#receiveCall(to, request, answer);
       return;
     }
@@ -412,13 +412,15 @@ export class Cluster {
 
   #receiveCall(
     to: string,
-    request: Extract<RaftRequest, { type: 'write' | 'read' }>,
+    request: Extract<RaftRequest, { type: 'writes' | 'read' }>,
     answer: (what: Answer) => void,
   ): void {
     const answered = (result: Result): void =>
       answer(result instanceof RaftError ? result : Object.assign(() => {}, { result }));
-    if (request.type === 'write') {
-      this.write(to, { ...request, forward: request }, answered);
+    if (request.type === 'writes') {
+      const { process, term, writes } = request;
+      for (const { number, ...write } of writes)
+        this.write(to, { ...write, forward: { process, number, term } }, answered);
       return;
     }
     try {
@@ -428,7 +430,7 @@ export class Cluster {
     }
   }
 
-  #input(to: string, request: Exclude<RaftRequest, { type: 'write' | 'read' }>): Answer {
+  #input(to: string, request: Exclude<RaftRequest, { type: 'writes' | 'read' }>): Answer {
     const { core } = this.host(to);
     const { now } = this;
     try {

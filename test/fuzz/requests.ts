@@ -20,6 +20,7 @@ const type = fc.constantFrom(
   'vote',
   'beat',
   'transfer',
+  'writes',
   'peer',
   'leader',
   'state',

@@ -13,6 +13,7 @@ import {
 } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { decodeBeatReply, decodePeerReply, decodeVoteReply } from '../../src/node/decode.js';
+import { decodeWritesReply } from '../../src/node/decode-data.js';
 import { arbitraryRequest, SEED } from './messages.js';
 import {
   A,
@@ -359,6 +360,7 @@ function expectValid(request: unknown, reply: RaftReply): void {
   if (type === 'vote') decodeVoteReply(sent);
   else if (type === 'beat') decodeBeatReply(sent);
   else if (type === 'transfer' || type === 'peer') decodePeerReply(sent);
+  else if (type === 'writes') decodeWritesReply(sent, (request as { writes: [] }).writes.length);
   else if (type === 'leader') expect(Object.keys(sent)).toEqual(['leader']);
   else expect(Object.keys(sent)).toEqual(['ip', 'state', 'term', 'leader', 'isLeader', 'rejoining', 'peers']);
 }

@@ -13,6 +13,7 @@ import {
   decodeKeysReply,
   decodeReadReply,
   decodeWriteReply,
+  decodeWritesReply,
   MAX_ITEMS,
   MAX_KEY_LENGTH,
   MAX_VALUE_LENGTH,
@@ -45,13 +46,14 @@ const DATA = {
   membersRevision: { term: 0, seq: 0 },
   catchUp: { term: 1, seq: 1 },
 };
-const WRITE = { type: 'write', process: 1, number: 2, term: 3, key: 'k', value: '1', ifTimestamp: 4 };
+const WRITE = { number: 2, key: 'k', value: '1', ifTimestamp: 4 };
+const WRITES = { type: 'writes', process: 1, term: 3, writes: [WRITE] };
 const ADD = { type: 'member', change: { action: 'add', ip: 'd:1', priority: 2, learner: 9 }, term: 3 };
 const REPLY_DATA = { ok: true, match: REVISION, base: REVISION, last: REVISION };
 const NACOS_DATUM = { key: 'k', timestamp: 1, value: { a: [1, null] } };
 
 const SHAPES: readonly (readonly [string, Decode, object, string])[] = [
-  ['a write', decodeRequest, WRITE, 'request'],
+  ['writes', decodeRequest, WRITES, 'request'],
   ['a read', decodeRequest, { type: 'read', key: 'k' }, 'request'],
   ['an addition of a member', decodeRequest, ADD, 'request'],
   [
@@ -83,6 +85,12 @@ const SHAPES: readonly (readonly [string, Decode, object, string])[] = [
   ],
   ['a view of a peer', decodePeerReply, { ...PEER, rejoinId: 1, founder: true, learner: 2 }, 'reply'],
   ['an answer to a write', decodeWriteReply, { timestamp: 1, revision: REVISION }, 'reply'],
+  [
+    'an answer to writes',
+    (raw) => ({ outcomes: decodeWritesReply(raw, 1) }),
+    { outcomes: [{ timestamp: 1, revision: REVISION }] },
+    'reply',
+  ],
   ['an answer to a read', decodeReadReply, { datum: DATUM }, 'reply'],
   [
     'a page of keys',
@@ -115,8 +123,8 @@ const SHAPES: readonly (readonly [string, Decode, object, string])[] = [
 
 /** Fields that may be absent: null counts as absent. */
 const OPTIONAL = new Set([
-  'request.value',
-  'request.ifTimestamp',
+  'request.writes[0].value',
+  'request.writes[0].ifTimestamp',
   'request.change.priority',
   'request.change.learner',
   'request.at of keys',
@@ -130,6 +138,7 @@ const OPTIONAL = new Set([
   'reply.rejoinId',
   'reply.founder',
   'reply.timestamp',
+  'reply.outcomes[0].timestamp',
   'reply.datum',
   'reply.voteFor',
   'beat.peer.voteFor',
@@ -195,6 +204,8 @@ describe.each(SHAPES)('%s', (_name, decode, whole, root) => {
   });
 });
 
+const writesWith = (fields: object): object => ({ ...WRITES, writes: [{ ...WRITE, ...fields }] });
+
 describe('bounds', () => {
   const beatWith = (batches: unknown) => ({ peer: PEER, datums: [], data: { ...DATA, batches } });
   const op = (key: string, value: string | null) =>
@@ -203,11 +214,15 @@ describe('bounds', () => {
   test('a key and a value may be as long as their bounds, and not longer', () => {
     const key = 'k'.repeat(MAX_KEY_LENGTH);
     const value = JSON.stringify('x'.repeat(MAX_VALUE_LENGTH - 2));
-    expect(objection(decodeRequest, { ...WRITE, key, value })).toBeNull();
+    expect(objection(decodeRequest, writesWith({ key, value }))).toBeNull();
     expect(objection(decodeBeat, op(key, value))).toBeNull();
     expect(objection(decodeReadReply, { datum: { ...DATUM, key, value } })).toBeNull();
-    expect(objection(decodeRequest, { ...WRITE, key: `${key}k` })).toBe('BAD_REQUEST request.key');
-    expect(objection(decodeRequest, { ...WRITE, value: `${value} ` })).toBe('BAD_REQUEST request.value');
+    expect(objection(decodeRequest, writesWith({ key: `${key}k` }))).toBe(
+      'BAD_REQUEST request.writes[0].key',
+    );
+    expect(objection(decodeRequest, writesWith({ value: `${value} ` }))).toBe(
+      'BAD_REQUEST request.writes[0].value',
+    );
     expect(objection(decodeBeat, op(key, `${value} `))).toBe('BAD_REQUEST beat.data.batches[0].ops[0].value');
     expect(objection(decodeRequest, { type: 'read', key: `${key}k` })).toBe('BAD_REQUEST request.key');
   });
@@ -262,15 +277,15 @@ describe('bounds', () => {
   });
 
   test.each(['', 'raftbeat:', 'raftbeat:members'])('the key %j is not for callers to write', (key) => {
-    expect(objection(decodeRequest, { ...WRITE, key })).toBe('BAD_REQUEST request.key');
+    expect(objection(decodeRequest, writesWith({ key }))).toBe('BAD_REQUEST request.writes[0].key');
   });
 
   test.each(['raftbeat', 'my-raftbeat:', ' '])('the key %j is', (key) => {
-    expect(objection(decodeRequest, { ...WRITE, key })).toBeNull();
+    expect(objection(decodeRequest, writesWith({ key }))).toBeNull();
   });
 
   test.each(['', 'x', '{', "'a'"])('a value is JSON, which %j is not', (value) => {
-    expect(objection(decodeRequest, { ...WRITE, value })).toBe('BAD_REQUEST request.value');
+    expect(objection(decodeRequest, writesWith({ value }))).toBe('BAD_REQUEST request.writes[0].value');
   });
 });
 
@@ -311,5 +326,27 @@ describe('a value of the original', () => {
     for (const wrong of [5, {}, Array(MAX_DATUMS + 1).fill(NACOS_DATUM)])
       expect(objection(decodeNacosDatumsReply, { datums: wrong })).toBe('BAD_REPLY reply.datums');
     expect(objection(decodeNacosDatumsReply, { datums: Array(MAX_DATUMS).fill(NACOS_DATUM) })).toBeNull();
+  });
+});
+
+describe('an answer to several writes', () => {
+  const done = { timestamp: 1, revision: REVISION };
+
+  test('has one outcome each, in their order', () => {
+    const outcomes = [{ code: 'CONFLICT', message: 'no', term: 4 }, done];
+    expect(decodeWritesReply({ outcomes }, 2)).toEqual([
+      expect.objectContaining({ code: 'CONFLICT', message: 'no', term: 4 }),
+      done,
+    ]);
+  });
+
+  test('must have as many as there were writes, and known refusals', () => {
+    for (const outcomes of [[], [done], [done, done, done], [done, { code: 'ODD', message: '' }]])
+      expect(objection((raw) => decodeWritesReply(raw, 2), { outcomes })).toMatch(/^BAD_REPLY/);
+  });
+
+  test('may be one refusal of all', () => {
+    const refusal = { code: 'UNSUPPORTED', message: 'no' };
+    expect(() => decodeWritesReply(refusal, 2)).toThrow(expect.objectContaining({ code: 'UNSUPPORTED' }));
   });
 });

@@ -22,6 +22,16 @@ export const arbitraryPeer: fc.Arbitrary<PeerSnapshot> = fc.record({
   heartbeatDueMs: ms(-MAX_MS),
 });
 
+const arbitraryWrite = fc.record(
+  {
+    number: fc.maxSafeNat(),
+    key: fc.oneof(fc.constantFrom('k', '__proto__'), fc.string({ minLength: 1 })),
+    value: fc.option(fc.json()),
+    ifTimestamp: fc.oneof(fc.nat(2), fc.maxSafeNat()),
+  },
+  { requiredKeys: ['number', 'key', 'value'] },
+);
+
 /** Any valid request. */
 export const arbitraryRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
   fc.record(
@@ -47,5 +57,11 @@ export const arbitraryRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
   ),
   fc.record({ type: fc.constant('transfer' as const), peer: arbitraryPeer }),
   fc.record({ type: fc.constant('peer' as const), id: fc.maxSafeNat() }, { requiredKeys: ['type'] }),
+  fc.record({
+    type: fc.constant('writes' as const),
+    process: fc.maxSafeNat(),
+    term: fc.oneof(fc.nat(5), fc.maxSafeNat()),
+    writes: fc.array(arbitraryWrite, { maxLength: 3 }),
+  }),
   fc.record({ type: fc.constantFrom('leader' as const, 'state' as const) }),
 );

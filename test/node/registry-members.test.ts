@@ -160,18 +160,20 @@ describe('what a leader answers to a forward', () => {
       code,
       told: 'OUTCOME_UNKNOWN',
     })),
-  ])('by $code is told as $told', async ({ code, told }) => {
-    const { lab, follower } = await cluster();
-    lab.network.treat((_from, _to, request) =>
-      request.type === 'write' ? { does: 'answer', reply: { code, message: 'no' } } : null,
-    );
-    expect(await came(lab, follower.node.publish('k', 1))).toBe(told);
+  ])('by $code is told as $told, be it of one write or of all', async ({ code, told }) => {
+    for (const reply of [{ outcomes: [{ code, message: 'no' }] }, { code, message: 'no' }]) {
+      const { lab, follower } = await cluster();
+      lab.network.treat((_from, _to, { type }) => (type === 'writes' ? { does: 'answer', reply } : null));
+      expect(await came(lab, follower.node.publish('k', 1))).toBe(told);
+    }
   });
 
   test('a forward that the transport finds too long was not sent, for certain', async () => {
     const { lab, follower } = await cluster();
     const cause = new RaftError('TOO_LARGE', 'too long');
-    lab.network.treat((_from, _to, request) => (request.type === 'write' ? { does: 'reject', cause } : null));
+    lab.network.treat((_from, _to, request) =>
+      request.type === 'writes' ? { does: 'reject', cause } : null,
+    );
     await expect(
       (async () => {
         const published = follower.node.publish('k', 1);

@@ -110,7 +110,7 @@ describe('publish', () => {
   test('a leader refuses the keys of the library, and the empty key, from other peers too', async () => {
     const { lab, leader } = await cluster();
     for (const key of ['raftbeat:members', '']) {
-      const request = { type: 'write', process: 1, number: 1, term: 1, key, value: '1' };
+      const request = { type: 'writes', process: 1, term: 1, writes: [{ number: 1, key, value: '1' }] };
       expect(await came(lab, lab.network.receive(leader.ip, request))).toMatchObject({ code: 'BAD_REQUEST' });
     }
   });
@@ -137,8 +137,11 @@ describe('publish', () => {
       expect(await came(lab, node.publish('123456', 1))).toBe('TOO_LARGE');
       expect(await came(lab, node.publish('k', '123456789'))).toBe('TOO_LARGE');
     }
-    const request = { type: 'write', process: 1, number: 1, term: 1, key: '123456', value: '1' };
-    expect(await came(lab, lab.network.receive(leader.ip, request))).toMatchObject({ code: 'TOO_LARGE' });
+    const writes = ['123456', 'k'].map((key, at) => ({ number: at + 1, key, value: '1' }));
+    const request = { type: 'writes', process: 1, term: 1, writes };
+    expect(await came(lab, lab.network.receive(leader.ip, request))).toMatchObject({
+      outcomes: [{ code: 'TOO_LARGE' }, { timestamp: 1 }],
+    });
   });
 
   test.each(['leader', 'follower'])(
@@ -203,10 +206,16 @@ describe('publish', () => {
 
   test('of another peer at a node without a registry is answered UNSUPPORTED, not left open', async () => {
     const { lab, leader } = await cluster({ registry: false });
-    const write = { type: 'write', process: 1, number: 1, term: 1, key: 'k', value: '1' };
-    for (const request of [write, { type: 'read', key: 'k' }, { type: 'keys', from: 0 }]) {
-      expect(await came(lab, lab.network.receive(leader.ip, request))).toMatchObject({ code: 'UNSUPPORTED' });
-    }
+    const writes = [{ number: 1, key: 'k', value: '1' }];
+    const refusal = { code: 'UNSUPPORTED' };
+    expect(
+      await came(lab, lab.network.receive(leader.ip, { type: 'writes', process: 1, term: 1, writes })),
+    ).toMatchObject({ outcomes: [refusal] });
+    for (const request of [
+      { type: 'read', key: 'k' },
+      { type: 'keys', from: 0 },
+    ])
+      expect(await came(lab, lab.network.receive(leader.ip, request))).toMatchObject(refusal);
   });
 
   test('a save that fails ends the node, and the write is of unknown outcome', async () => {
@@ -218,10 +227,128 @@ describe('publish', () => {
   });
 });
 
+describe('forwards', () => {
+  /** The keys of each request with writes that `peer` has sent. */
+  const sentBy = (lab: Lab, { ip }: Peer): readonly (readonly string[])[] =>
+    lab.sent(ip, 'writes').map(({ request }) => {
+      return request.type === 'writes' ? request.writes.map(({ key }) => key) : [];
+    });
+
+  test('of writes that are made at once go in one request, each with an outcome of its own', async () => {
+    const { lab, leader, followers } = await cluster();
+    const [follower] = followers;
+    await came(lab, leader.node.publish('b', 0));
+    const { length } = leader.store.asked;
+    const writes: readonly Promise<unknown>[] = [
+      follower.node.publish('a', 1),
+      follower.node.publish('b', 1, { ifTimestamp: 7 }),
+      follower.node.publish('c', 1),
+      follower.node.remove('b'),
+    ];
+    expect(await Promise.all(writes.map((write) => came(lab, write)))).toEqual([
+      expect.objectContaining({ key: 'a', timestamp: 1 }),
+      'CONFLICT',
+      expect.objectContaining({ key: 'c', timestamp: 1 }),
+      true,
+    ]);
+    expect(sentBy(lab, follower)).toEqual([['a', 'b', 'c', 'b']]);
+    expect(leader.store.asked.length - length).toBe(1);
+  });
+
+  test('are at most two at a time: what is written meanwhile goes together in the next', async () => {
+    const { lab, followers } = await cluster();
+    const [follower] = followers;
+    const release = treat(lab, 'writes', () => HOLD);
+    const writes: Promise<unknown>[] = [];
+    for (const key of ['a', 'b', 'c', 'd']) {
+      writes.push(follower.node.publish(key, 1));
+      await settle();
+    }
+    expect(sentBy(lab, follower)).toEqual([['a'], ['b']]);
+    release();
+    lab.network.release();
+    for (const write of writes) expect(await came(lab, write)).toMatchObject({ timestamp: 1 });
+    expect(sentBy(lab, follower)).toEqual([['a'], ['b'], ['c', 'd']]);
+  });
+
+  test('of writers that one answer has told go together again', async () => {
+    const { lab, followers } = await cluster();
+    const [follower] = followers;
+    const writer = async (key: string): Promise<void> => {
+      for (let count = 0; count < 3; count++) await follower.node.publish(key, count);
+    };
+    await came(lab, Promise.all(['a', 'b', 'c'].map(writer)));
+    expect(sentBy(lab, follower)).toEqual(Array(3).fill(['a', 'b', 'c']));
+  });
+
+  test('are split when they are long', async () => {
+    const { lab, followers } = await cluster();
+    const [follower] = followers;
+    const lengths = [30_000, 30_000, 30_000, 60_000, 1];
+    const writes = lengths.map((length, at) => follower.node.publish(`${at}`, 'x'.repeat(length)));
+    for (const write of writes) expect(await came(lab, write)).toMatchObject({ timestamp: 1 });
+    expect(sentBy(lab, follower)).toEqual([['0', '1'], ['2'], ['3', '4']]);
+  });
+
+  test('that wait when the leader is lost are not sent, for certain', async () => {
+    const { lab, followers } = await cluster();
+    const [follower] = followers;
+    treat(lab, 'writes', () => LOSE);
+    const writes: Promise<unknown>[] = [];
+    for (const key of ['a', 'b', 'c']) {
+      writes.push(follower.node.publish(key, 1));
+      await settle();
+    }
+    lab.network.isolate(follower.ip);
+    const codes = await Promise.all(writes.map((write) => came(lab, write)));
+    expect(codes).toEqual(['OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', 'NO_LEADER']);
+    expect(sentBy(lab, follower)).toEqual([['a'], ['b']]);
+  });
+
+  test('that wait when their own peer comes to lead are written there', async () => {
+    const { lab, leader, followers } = await cluster();
+    const [follower] = followers;
+    treat(lab, 'writes', () => LOSE);
+    const lost = ['a', 'b'].map(async (key, at) => {
+      for (let turns = 0; turns < at; turns++) await settle();
+      return came(lab, follower.node.publish(key, 1));
+    });
+    await settle();
+    await settle();
+    const waiting = came(lab, follower.node.publish('c', 1));
+    await came(lab, leader.node.resign(follower.ip));
+    expect(await Promise.all(lost)).toEqual(['OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN']);
+    expect(await waiting).toMatchObject({ key: 'c', revision: { term: 2 } });
+    expect(sentBy(lab, follower)).toEqual([['a'], ['b']]);
+  });
+
+  test('that wait when their own node stops were not sent, for certain', async () => {
+    const { lab, followers } = await cluster();
+    const [follower] = followers;
+    treat(lab, 'writes', () => LOSE);
+    const writes: Promise<unknown>[] = [];
+    for (const key of ['a', 'b', 'c']) {
+      writes.push(came(lab, follower.node.publish(key, 1)));
+      await settle();
+    }
+    await came(lab, follower.node.stop());
+    expect(await Promise.all(writes)).toEqual(['OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', 'NOT_RUNNING']);
+  });
+
+  test('are refused as BUSY when 10000 wait', async () => {
+    const { lab, followers } = await cluster();
+    const [follower] = followers;
+    const writes = Array.from({ length: 10_001 }, () => came(lab, follower.node.publish('k', 1), 20 * L));
+    const outcomes = await Promise.all(writes);
+    expect(outcomes.indexOf('BUSY')).toBe(10_000);
+    expect(outcomes.filter((each) => each === 'BUSY')).toHaveLength(1);
+  });
+});
+
 describe('a forward', () => {
   test('that the network delivers twice counts once', async () => {
     const { lab, followers } = await cluster();
-    treat(lab, 'write', () => ({ ...CARRY, times: 3 }));
+    treat(lab, 'writes', () => ({ ...CARRY, times: 3 }));
     expect(await came(lab, followers[0].node.publish('k', 1))).toMatchObject({ timestamp: 1 });
     await lab.advance(H);
     expect(followers[0].node.getDatum('k')).toMatchObject({ timestamp: 1 });
@@ -234,15 +361,15 @@ describe('a forward', () => {
     { what: 'fails in the transport', treatment: { does: 'reject', cause: new Error('reset') } as const },
   ])('that $what is sent once, and is of unknown outcome', async ({ treatment }) => {
     const { lab, followers } = await cluster();
-    treat(lab, 'write', () => treatment);
+    treat(lab, 'writes', () => treatment);
     expect(await came(lab, followers[0].node.publish('k', 1))).toBe('OUTCOME_UNKNOWN');
     await lab.advance(3 * L);
-    expect(lab.sent(followers[0].ip, 'write')).toHaveLength(1);
+    expect(lab.sent(followers[0].ip, 'writes')).toHaveLength(1);
   });
 
   test('that is under way while its own node stops is of unknown outcome', async () => {
     const { lab, leader, followers } = await cluster();
-    treat(lab, 'write', () => ({ ...CARRY, replyMs: L }));
+    treat(lab, 'writes', () => ({ ...CARRY, replyMs: L }));
     const published = followers[0].node.publish('k', 1);
     await lab.advance(H);
     expect(leader.node.getDatum('k')).toMatchObject({ value: 1 });
@@ -253,7 +380,7 @@ describe('a forward', () => {
 
   test('that reaches one who leads no longer is refused for certain', async () => {
     const { lab, leader, followers } = await cluster();
-    const release = treat(lab, 'write', () => HOLD);
+    const release = treat(lab, 'writes', () => HOLD);
     const published = followers[0].node.publish('k', 1);
     await settle();
     await came(lab, leader.node.resign());

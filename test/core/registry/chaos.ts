@@ -144,11 +144,11 @@ export class Chaos {
     if (host.self.state === 'LEADER') this.cluster.write(host.ip, { key, value, ...condition }, done);
     else if (leader === null || leader.ip === host.ip) this.#end(operation, 'FAILED');
     else {
-      const forward = { process: 1, number: this.#number, term: leader.term };
+      const writes = [{ number: this.#number, key, value, ...condition }];
       this.cluster.ask(
         host.ip,
         leader.ip,
-        { type: 'write', ...forward, key, value, ...condition },
+        { type: 'writes', process: 1, term: leader.term, writes },
         (answer) => {
           done(answer instanceof RaftError ? answer : (answer.result as Result));
         },

@@ -5,9 +5,9 @@ import { MEMBERS_KEY } from '../../../src/core/members.js';
 import type {
   BeatData,
   BeatDataReply,
+  ForwardedWrite,
   ReadReply,
   WriteReply,
-  WriteRequest,
 } from '../../../src/core/messages.js';
 import { REGISTRY_LIMITS } from '../../../src/core/registry.js';
 import type { Write } from '../../../src/core/writes.js';
@@ -252,7 +252,7 @@ export class Bench {
   #ids = 1_000;
 
   /** A write of another peer arrives. */
-  forward(number: number, term: number, write: Pick<WriteRequest, 'key' | 'value' | 'ifTimestamp'>): number {
+  forward(number: number, term: number, write: Omit<ForwardedWrite, 'number'>): number {
     return this.write({ ...write, forward: { process: 7, number, term } })[0] as number;
   }
 
