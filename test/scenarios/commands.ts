@@ -1,8 +1,11 @@
-import type { Member, RaftRequest, RulesName, StoredState } from 'raftbeat';
+import type { Member, RaftRequest, RulesName } from 'raftbeat';
+import { REGISTRY_LIMITS } from '../../src/core/registry.js';
+import type { Stored } from '../../src/stores/store.js';
 import { IN_USE, L, peer } from '../core/cluster.js';
 import type { Setup } from './process.js';
-import { answerText, stateText } from './text.js';
-import { type Filter, fits, type Mail, World } from './world.js';
+import { REGISTRY_COMMANDS } from './registry-commands.js';
+import { answerText, KINDS, stateText } from './text.js';
+import { type Command, type Filter, fits, type Mail, World } from './world.js';
 
 /** A case: at first nothing, after `peers` a world. */
 export class Scenario {
@@ -31,19 +34,18 @@ export class Scenario {
     const { setup, empty, down, disk } = readPeers(words);
     const world = new World(setup);
     this.#world = world;
-    for (const { ip } of setup.members) {
-      if (!down.has(ip)) world.start(ip, empty.has(ip) ? null : disk);
+    for (const ip of world.ips) {
+      if (!down.has(ip)) world.start(ip, empty.has(ip) || setup.joiners.has(ip) ? null : disk);
     }
     return world.log.take();
   }
 }
 
-type Command = (world: World, words: readonly string[]) => void;
-
 /** In these, beats after which nothing is different are only counted. */
 const COUNTING: ReadonlySet<string> = new Set(['run', 'elect', 'stall', 'suspend']);
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  ...REGISTRY_COMMANDS,
   /** `run 100`: time passes; mail arrives 1 ms after it was sent, alarms ring. */
   run: (world, [ms]) => world.run(Number(ms)),
   /** `elect [a]`: time passes until somebody, or `a`, leads. */
@@ -62,7 +64,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   /** `beat a`: time passes for a alone until its alarm rings. */
   beat: (world, [ip = '']) => ring(world, ip),
-  /** `deliver [a->b] [vote] [answer]`: what is under way now arrives now. */
+  /** `deliver [a->b] [vote] [answer] [newest]`: what is under way now, or the newest of it, arrives now. */
   deliver: (world, words) => {
     for (const mail of underWay(world, words)) world.arrive(mail);
   },
@@ -98,8 +100,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   /** `isolate a`: all lines of a are cut, both ways. */
   isolate: (world, words) => {
     for (const ip of words) {
-      for (const other of world.setup.members) {
-        world.cuts.add(`${ip}->${other.ip}`).add(`${other.ip}->${ip}`);
+      for (const other of world.ips) {
+        world.cuts.add(`${ip}->${other}`).add(`${other}->${ip}`);
       }
     }
   },
@@ -144,10 +146,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       (outcome) => world.say(`${ip} ${outcome}`),
     );
   },
-  /** `disk a stall|go`: saves of a do not end. */
+  /** `disk a stall|lag|go`: saves of a do not end; when they lag, mail is taken meanwhile. */
   disk: (world, [ip = '', what]) => {
     const process = world.process(ip);
-    process.isDiskStalled = what === 'stall';
+    process.isDiskStalled = what !== 'go';
+    process.takesMail = what === 'lag';
     if (!process.isDiskStalled) world.step(() => process.pump());
   },
   /** `forge x->a beat t3 [L 2000] [by-order]`: a message as if x had sent it, at once. */
@@ -191,7 +194,7 @@ function underWay(world: World, words: readonly string[]): readonly Mail[] {
   const filter = readFilter(words);
   const found = world.mail.filter((mail) => fits(filter, mail));
   if (found.length === 0) world.say(`nothing is under way: ${words.join(' ')}`);
-  return found;
+  return words.includes('newest') ? found.slice(-1) : found;
 }
 
 /** What arrives next of all that is not held. */
@@ -226,7 +229,7 @@ function attempt(act: () => string): string {
   }
 }
 
-function alter(disk: StoredState | null, words: readonly string[]): StoredState | null {
+function alter(disk: Stored | null, words: readonly string[]): Stored | null {
   if (words.includes('wiped') || disk === null) return null;
   const term = after(words, 'term');
   const vote = after(words, 'vote');
@@ -268,7 +271,7 @@ function forged(from: string, [kind, ...words]: readonly string[]): RaftRequest 
 function readFilter(words: readonly string[]): Filter {
   const line = words.find((word) => word.includes('->'));
   const [from = '', to = ''] = line?.split('->') ?? [];
-  const kind = words.find((word) => ['pre-vote', 'vote', 'beat', 'order', 'peer'].includes(word));
+  const kind = words.find((word) => (KINDS as readonly string[]).includes(word));
   return {
     ...(from === '' ? {} : { from }),
     ...(to === '' ? {} : { to }),
@@ -282,10 +285,13 @@ interface PeersCommand {
   readonly setup: Setup;
   readonly empty: ReadonlySet<string>;
   readonly down: ReadonlySet<string>;
-  readonly disk: StoredState;
+  readonly disk: Stored;
 }
 
-/** `peers a b c [observer d] [priority a=2] [L a=3000] [term 3] [empty a b] [down c] [rules nacos] [bootstrap] [strict]` */
+/**
+ * `peers a b c [observer d] [priority a=2] [L a=3000] [term 3] [empty a b] [down c] [rules nacos] [bootstrap] [strict]
+ * [registry maxHistorySize=400] [joiner e]`: one that is to join knows no members.
+ */
 function readPeers(words: readonly string[]): PeersCommand {
   const lists = new Map<string, string[]>();
   let list: string[] = [];
@@ -311,6 +317,10 @@ function readPeers(words: readonly string[]): PeersCommand {
       bootstrap: lists.has('bootstrap'),
       strict: lists.has('strict'),
       leaderTimeouts: readPairs(listed('L')),
+      registry: lists.has('registry')
+        ? { ...REGISTRY_LIMITS, ...Object.fromEntries(readPairs(listed('registry'))) }
+        : undefined,
+      joiners: new Set(listed('joiner')),
     },
     empty: new Set(listed('empty')),
     down: new Set(listed('down')),
@@ -320,6 +330,7 @@ function readPeers(words: readonly string[]): PeersCommand {
 
 const KEYWORDS: ReadonlySet<string> = new Set([
   ...['observer', 'priority', 'L', 'term', 'empty', 'down', 'rules', 'bootstrap', 'strict'],
+  ...['registry', 'joiner'],
 ]);
 
 function readPairs(words: readonly string[]): ReadonlyMap<string, number> {

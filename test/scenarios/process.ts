@@ -7,7 +7,14 @@ import {
   type RulesName,
   type StoredState,
 } from 'raftbeat';
+import type { DatumChange } from '../../src/core/datums.js';
+import { MEMBERS_KEY } from '../../src/core/members.js';
+import type { AnswerOutput, SaveOutput } from '../../src/core/outputs.js';
+import type { RegistryLimits } from '../../src/core/registry.js';
+import { copyChanges, KeptData } from '../../src/stores/kept-data.js';
+import type { Stored } from '../../src/stores/store.js';
 import { TIMING } from '../core/cluster.js';
+import { changesText, savedText } from './data-text.js';
 import { ROUNDS, stateText } from './text.js';
 import type { World } from './world.js';
 
@@ -19,6 +26,16 @@ export interface Setup {
   readonly strict: boolean;
   /** The L of those that differ from the rest. */
   readonly leaderTimeouts: ReadonlyMap<string, number>;
+  /** The bounds of the registry; undefined: there is none. */
+  readonly registry: RegistryLimits | undefined;
+  /** Who is to join: it knows no members. */
+  readonly joiners: ReadonlySet<string>;
+}
+
+/** What is to be done in its turn. */
+interface Step {
+  readonly isSave: boolean;
+  readonly run: () => void;
 }
 
 /**
@@ -27,9 +44,12 @@ export interface Setup {
  */
 export class Process {
   readonly ip: string;
+  /** Tells this run apart from all others. */
+  readonly number: number;
   readonly core: RaftCore;
-  disk: StoredState | null;
   isDiskStalled = false;
+  /** Whether mail is taken all the same while the disk stalls: the core allows any input at any time. */
+  takesMail = false;
   /** Stopped by its host: nothing runs, mail waits. */
   isStalled = false;
   /** By how many ms its monotonic clock is behind the time of the case. */
@@ -39,18 +59,27 @@ export class Process {
   /** What `isLeader` answered last. */
   leads = false;
   readonly #world: World;
+  /** What its disk holds, and of the registry. */
+  #state: StoredState | null;
+  #kept: KeptData;
+  readonly #calls = new Map<number, (result: AnswerOutput['result']) => void>();
+  #lastCall = 0;
+  #lastForward = 0;
   readonly #mailbox: (() => void)[] = [];
-  #steps: { readonly isSave: boolean; readonly run: () => void }[] = [];
+  #steps: Step[] = [];
   #events: string[] = [];
   #shown: string;
 
-  constructor(world: World, setup: Setup, ip: string, disk: StoredState | null, number: number) {
-    const { members, rules, bootstrap, strict, leaderTimeouts } = setup;
+  constructor(world: World, setup: Setup, ip: string, disk: Stored | null, number: number) {
+    const { rules, bootstrap, strict, leaderTimeouts, registry } = setup;
+    const members = setup.joiners.has(ip) ? [] : setup.members;
     const peers = new RaftPeerSet({ local: ip, members, rules });
     const leaderTimeoutMs = leaderTimeouts.get(ip) ?? TIMING.leaderTimeoutMs;
     this.#world = world;
+    this.number = number;
     this.ip = ip;
-    this.disk = disk;
+    this.#state = disk;
+    this.#kept = kept(disk);
     this.core = new RaftCore({
       peers,
       random: rules === 'nacos' ? () => number / 10 : numbersThenZero(number, disk === null ? 2 : 1),
@@ -58,6 +87,8 @@ export class Process {
       stored: disk,
       bootstrap,
       rejoin: strict ? 'strict' : 'majority',
+      registry,
+      data: disk?.data,
     });
     this.#shown = stateText(peers.self);
     peers.on('leaderLost', ({ leader, term }) => this.#events.push(`leaderLost ${leader.ip} t${term}`));
@@ -74,9 +105,15 @@ export class Process {
     return this.#world.now - this.lagMs;
   }
 
+  /** What it finds when it is started again. */
+  get disk(): Stored | null {
+    if (this.#state === null || this.core.datums === null) return this.#state;
+    return { ...this.#state, data: this.#kept.copy() };
+  }
+
   /** When its alarm rings, in the time of the case; never while it is held up. */
   get due(): number {
-    if (this.isStalled || this.#steps.length > 0) return Number.POSITIVE_INFINITY;
+    if (this.#isHeldUp) return Number.POSITIVE_INFINITY;
     return Math.max(this.#world.now, this.core.nextDeadline() + this.lagMs);
   }
 
@@ -90,19 +127,32 @@ export class Process {
     input: (core: RaftCore, now: number) => T,
     answer: (result: T) => void = () => {},
   ): void {
-    if (this.isStalled || this.#steps.length > 0) {
+    if (this.#isHeldUp) {
       this.#mailbox.push(() => this.give(head, input, answer));
       return;
     }
     if (head !== null) this.#world.say(`${this.ip} ${head}`);
     const result = input(this.core, this.now);
     this.#showState();
-    this.#takeOutputs();
     this.#steps.push(
+      ...this.#takeOutputs(),
       { isSave: false, run: () => answer(result) },
       { isSave: false, run: () => this.#tell() },
     );
     this.pump();
+  }
+
+  /** The number of the next write that it forwards. */
+  nextNumber(): number {
+    this.#lastForward++;
+    return this.#lastForward;
+  }
+
+  /** Takes the outcome of the call that is handed in with the id that this gives. */
+  call(then: (result: AnswerOutput['result']) => void): number {
+    this.#lastCall++;
+    this.#calls.set(this.#lastCall, then);
+    return this.#lastCall;
   }
 
   /** Does what waits, as far as the disk lets it, and then takes the mail that waits. */
@@ -124,34 +174,58 @@ export class Process {
     }
   }
 
-  #takeOutputs(): void {
+  get #isHeldUp(): boolean {
+    return this.isStalled || (this.#steps.length > 0 && !this.takesMail);
+  }
+
+  #takeOutputs(): readonly Step[] {
     const steps = this.core.takeOutputs().map((output) => ({
       isSave: output.type === 'save',
       run: () => this.#carryOut(output),
     }));
-    this.#steps = [...steps, ...this.#steps];
     if (this.isDiskStalled && steps.some(({ isSave }) => isSave))
       this.#world.say(`${this.ip} waits for its disk`);
+    return steps;
   }
 
   #carryOut(output: Output): void {
-    if (output.type === 'save') this.#save(output.state);
+    if (output.type === 'save') this.#save(output);
     else if (output.type === 'fetchPeer') {
       const { id } = output;
       this.#world.send(this, [output.from], id === undefined ? { type: 'peer' } : { type: 'peer', id });
     } else if (output.type === 'send') {
       if (output.request.type === 'vote') this.campaigns++;
       this.#world.send(this, output.to, output.request);
-    }
+    } else if (output.type === 'fold') this.#fold(output.seq);
+    else if (output.type === 'changes') this.#show(output.changes);
+    else if (output.type === 'answer') this.#answered(output);
   }
 
-  #save(state: StoredState): void {
-    const longer = state.promisedMs > (this.disk?.promisedMs ?? 0) ? `, promised ${state.promisedMs} ms` : '';
-    this.#world.say(`${this.ip} saves t${state.term} vote ${state.voteFor ?? '-'}${longer}`);
-    this.disk = state;
-    this.core.saved(state, this.now);
+  #answered({ id, result }: AnswerOutput): void {
+    this.#calls.get(id)?.(result);
+    this.#calls.delete(id);
+  }
+
+  #fold(seq: number): void {
+    this.#world.say(`${this.ip} folds up to ${seq}`);
+    this.#kept.fold(seq);
+  }
+
+  #show(changes: readonly DatumChange[]): void {
+    const shown = changes.filter(({ key }) => key !== MEMBERS_KEY);
+    if (shown.length > 0) this.#world.say(`${this.ip} shows ${changesText(shown)}`);
+  }
+
+  #save({ state, data }: SaveOutput): void {
+    const longer =
+      state.promisedMs > (this.#state?.promisedMs ?? 0) ? `, promised ${state.promisedMs} ms` : '';
+    const batches = data === undefined ? '' : `, ${savedText(data)}`;
+    this.#world.say(`${this.ip} saves t${state.term} vote ${state.voteFor ?? '-'}${longer}${batches}`);
+    this.#state = state;
+    if (data !== undefined) this.#kept = this.#kept.change(copyChanges(data));
+    this.core.saved(state, this.now, data);
     this.#showState();
-    this.#takeOutputs();
+    this.#steps = [...this.#takeOutputs(), ...this.#steps];
   }
 
   #tell(): void {
@@ -165,6 +239,12 @@ export class Process {
     if (this.core.peers.self.state === 'CANDIDATE') this.campaigns++;
     this.#world.say(`${this.ip} is ${state}`);
   }
+}
+
+function kept(disk: Stored | null): KeptData {
+  if (disk?.data === undefined) return new KeptData();
+  const { base, tail } = disk.data;
+  return new KeptData({ ...base, datums: new Map(base.datums) }).change({ append: [...tail] });
 }
 
 /** The first draws make numbers that tell processes apart; all others are 0, so that times are whole. */

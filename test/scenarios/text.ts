@@ -1,7 +1,10 @@
 import { type PeerReply, type PeerSnapshot, RaftError, type RaftReply, type RaftRequest } from 'raftbeat';
+import { askedText, beatAnswerText, beatText, givenText } from './data-text.js';
 
-/** What a message is called in a case. */
-export type Kind = 'pre-vote' | 'vote' | 'beat' | 'order' | 'peer';
+/** What messages are called in a case. */
+export const KINDS = ['pre-vote', 'vote', 'beat', 'order', 'peer', 'write', 'keys', 'datums'] as const;
+
+export type Kind = (typeof KINDS)[number];
 
 export function kindOf(request: RaftRequest): Kind {
   switch (request.type) {
@@ -11,6 +14,10 @@ export function kindOf(request: RaftRequest): Kind {
       return 'beat';
     case 'transfer':
       return 'order';
+    case 'write':
+    case 'keys':
+    case 'datums':
+      return request.type;
     default:
       return 'peer';
   }
@@ -22,8 +29,9 @@ export const ROUNDS = 2 ** 10;
 /** `vote t1 by order`: the fields that matter. */
 export function requestText(request: RaftRequest): string {
   const kind = kindOf(request);
-  if (!('peer' in request)) return kind;
+  if (!('peer' in request)) return askedText(request) ?? kind;
   const term = ` t${request.peer.term}`;
+  if (request.type === 'beat' && request.data !== undefined) return kind + term + beatText(request.data);
   if (request.type !== 'vote') return kind + term;
   const round = request.round === undefined ? '' : ` round ${request.round % ROUNDS}`;
   return kind + term + round + (request.transfer === true ? ' by order' : '');
@@ -38,9 +46,10 @@ function outcome(answer: RaftReply | RaftError): string {
   if (answer instanceof RaftError) {
     return answer.code + (answer.term === undefined ? '' : ` (t${answer.term})`);
   }
-  if ('requestTerm' in answer) return 'acknowledged';
+  if ('requestTerm' in answer)
+    return `acknowledged${answer.data === undefined ? '' : beatAnswerText(answer.data)}`;
   if ('granted' in answer) return `${granted(answer)} (t${answer.term} vote ${answer.voteFor ?? '-'})`;
-  return 'ip' in answer ? peerText(answer as PeerReply) : answer.constructor.name;
+  return 'ip' in answer ? peerText(answer as PeerReply) : (givenText(answer) ?? answer.constructor.name);
 }
 
 function granted(answer: { readonly granted: boolean; readonly promiseMs?: number }): string {
@@ -49,7 +58,8 @@ function granted(answer: { readonly granted: boolean; readonly promiseMs?: numbe
 }
 
 function peerText(answer: PeerReply): string {
-  return stateText(answer) + (answer.empty === true ? ', empty' : '');
+  const learns = answer.learner === undefined ? '' : ', learns only';
+  return stateText(answer) + (answer.empty === true ? ', empty' : '') + learns;
 }
 
 /** `FOLLOWER t1 vote a`. */

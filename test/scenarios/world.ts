@@ -1,8 +1,13 @@
-import { type RaftCore, RaftError, type RaftReply, type RaftRequest, type StoredState } from 'raftbeat';
+import { type RaftCore, RaftError, type RaftReply, type RaftRequest } from 'raftbeat';
+import type { DatumsReply } from '../../src/core/messages.js';
+import type { Stored } from '../../src/stores/store.js';
 import { L, LATENCY } from '../core/cluster.js';
 import { Log } from './log.js';
 import { Process, type Setup } from './process.js';
 import { answerText, type Kind, kindOf, msText, requestText } from './text.js';
+
+/** What a line of a case does. */
+export type Command = (world: World, words: readonly string[]) => void;
 
 /** What is under way from one peer to another. */
 export interface Mail {
@@ -51,6 +56,11 @@ export class World {
     this.setup = setup;
   }
 
+  /** The members of the case, and those that are to join. */
+  get ips(): readonly string[] {
+    return [...this.setup.members.map(({ ip }) => ip), ...this.setup.joiners];
+  }
+
   say(text: string): void {
     this.log.say(`${msText(this.now)} ${text}`);
   }
@@ -61,7 +71,7 @@ export class World {
     return process;
   }
 
-  start(ip: string, disk: StoredState | null): void {
+  start(ip: string, disk: Stored | null): void {
     const process = new Process(this, this.setup, ip, disk, ++this.#started);
     this.processes.set(ip, process);
     this.step(() => process.tick());
@@ -157,16 +167,18 @@ export class World {
   ): void {
     const text = requestText(request);
     if (request.type === 'beat') this.log.beat(from, text, 'heard', [process.ip]);
-    process.give(
-      `<- ${from} ${text}`,
-      (core, now) => answerOf(core, request, now),
-      (answer) => {
-        if (answer instanceof RaftError) this.log.notable();
-        const isLost = this.cuts.has(`${process.ip}->${from}`);
-        this.say(`${process.ip} -> ${from} ${answerText(request, answer)}${isLost ? ' (lost)' : ''}`);
-        if (!isLost) then(answer);
-      },
-    );
+    const answered = (answer: RaftReply | RaftError): void => {
+      if (answer instanceof RaftError) this.log.notable();
+      const isLost = this.cuts.has(`${process.ip}->${from}`);
+      this.say(`${process.ip} -> ${from} ${answerText(request, answer)}${isLost ? ' (lost)' : ''}`);
+      if (!isLost) then(answer);
+    };
+    const head = `<- ${from} ${text}`;
+    if (request.type === 'write') {
+      const id = process.call(answered);
+      const { key, value, ifTimestamp } = request;
+      process.give(head, (core, now) => core.write([{ id, key, value, ifTimestamp, forward: request }], now));
+    } else process.give(head, (core, now) => answerOf(core, request, now), answered);
   }
 
   #answer(sender: Process, from: string, request: RaftRequest, answer: RaftReply | RaftError): void {
@@ -245,6 +257,10 @@ function answerOf(core: RaftCore, request: RaftRequest, now: number): RaftReply 
         return core.receivedBeat(request, now);
       case 'transfer':
         return core.receivedTransfer(request, now);
+      case 'keys':
+        return core.listKeys(request.at, request.from, now);
+      case 'datums':
+        return core.listDatums(request.at, request.keys, now);
       default:
         return core.getPeer(now, request.type === 'peer' ? request.id : undefined);
     }
@@ -261,7 +277,11 @@ function takeAnswer(
   answer: RaftReply | RaftError,
   now: number,
 ): void {
+  if (request.type === 'write') return;
   if (answer instanceof RaftError) core.requestFailed(from, request, answer, now);
+  else if ('keys' in answer && request.type === 'keys') core.receivedKeys(from, request.from, answer, now);
+  else if ('datums' in answer && request.type === 'datums')
+    core.receivedDatums(from, request.keys, answer as DatumsReply, now);
   else if ('granted' in answer) core.receivedVoteReply(from, answer, now);
   else if ('requestTerm' in answer) core.receivedBeatReply(from, answer, now);
   else if ('heartbeatDueMs' in answer) core.receivedPeer(from, answer, now);
