@@ -828,11 +828,14 @@ export class RaftCore {
   /** A member acknowledged a beat of this leadership. */
   #acknowledged(from: string, { sentAt, data, learner }: BeatReply, now: number): void {
     if (sentAt !== undefined && learner === undefined) this.#lease.acknowledged(from, sentAt, now);
+    if (data !== undefined) {
+      this.#registry?.answered(from, data, learner !== undefined);
+      this.#commit(now);
+    }
+    // One whose own removal that committed leads no more, and is not announced any more.
+    if (this.#self.state !== 'LEADER') return;
     if (this.peers.rules.leases) this.#leadOnceLeased(now);
-    if (data === undefined) return;
-    this.#registry?.answered(from, data, learner !== undefined);
-    this.#commit(now);
-    this.#sendData(false, now);
+    if (data !== undefined) this.#sendData(false, now);
   }
 
   /** Commits what a majority holds; followers are told soon, for somebody may listen there. */
