@@ -11,7 +11,7 @@ export interface Defect {
 }
 
 /** What a seed leaves open. */
-export type Preset = Pick<SimOptions, 'leaderTimeoutMs' | 'latencyMs'>;
+export type Preset = Pick<SimOptions, 'leaderTimeoutMs' | 'latencyMs' | 'registry'>;
 
 /**
  * `simulator`: the run of a seed, the first from 1 on that finds it. `model`: all states within bounds. `scenario`: a
@@ -23,17 +23,28 @@ export type Finder =
   | { readonly by: 'scenario'; readonly name: string };
 
 export const simulator = (seed: number, preset: Preset = {}): Finder => ({ by: 'simulator', seed, preset });
+/** With the registry. */
+export const registry = (seed: number): Finder => simulator(seed, { registry: true });
 export const model = (bounds: Partial<Bounds> = {}): Finder => ({ by: 'model', bounds });
 export const scenario = (name: string): Finder => ({ by: 'scenario', name });
 
+export const ACCEPTANCE = 'core/acceptance.ts';
+export const CATCH_UP = 'core/catch-up.ts';
 export const CORE = 'core/core.ts';
+export const DATUMS = 'core/datums.ts';
+export const FORWARDS = 'core/forwards.ts';
 export const LEASE = 'core/lease.ts';
 export const PEER_SET = 'core/peer-set.ts';
-export const RULES = 'core/rules.ts';
 export const RANKING = 'core/ranking.ts';
+export const REGISTRY = 'core/registry.ts';
 export const REJOIN = 'core/rejoin.ts';
+export const REPLICATION = 'core/replication.ts';
+export const RULES = 'core/rules.ts';
+export const SNAPSHOT = 'core/snapshot.ts';
 export const TIMING = 'core/timing.ts';
+export const WRITES = 'core/writes.ts';
 export const DRIVER = 'node/driver.ts';
+export const CLIENT = 'node/registry-client.ts';
 
 export const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });
 

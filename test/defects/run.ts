@@ -8,12 +8,13 @@ const USAGE = `Plants each known defect into the code, and lets what is said to 
 
   --only TEXT      only defects whose name holds TEXT
   --by FINDER      only by the simulator, the model or a scenario
-  --search [--seeds 5000] [--minutes 5]   look for the first seed of each instead, no longer than that`;
+  --search [--seeds 5000] [--minutes 5] [--registry]   look for the first seed of each instead, no longer than that,
+                   with a registry also where no seed is known`;
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean', default: false } as const;
 const { values } = parseArgs({
-  options: { only: text, by: text, search: flag, seeds: text, minutes: text, help: flag },
+  options: { only: text, by: text, search: flag, seeds: text, minutes: text, registry: flag, help: flag },
 });
 const chosen = DEFECTS.map((defect) => ({
   ...defect,
@@ -27,7 +28,9 @@ else await runAll();
 async function searchAll(): Promise<void> {
   const maxSeeds = Number(values.seeds ?? 5_000);
   const maxMs = Number(values.minutes ?? 5) * 60_000;
-  for (const defect of chosen) console.log(`${defect.name} | ${await search(defect, { maxSeeds, maxMs })}`);
+  const preset = values.registry ? { registry: true } : {};
+  for (const defect of chosen)
+    console.log(`${defect.name} | ${await search(defect, { maxSeeds, maxMs, preset })}`);
 }
 
 async function runAll(): Promise<void> {

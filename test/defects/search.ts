@@ -1,15 +1,17 @@
-import type { Defect } from './defect.js';
+import type { Defect, Preset } from './defect.js';
 import { buildNode, runSeed, seedText, violationOf } from './find.js';
 
 /** How far to search. */
 export interface Search {
   readonly maxSeeds: number;
   readonly maxMs: number;
+  /** What the seeds of a defect leave open that no seed is known to find. */
+  readonly preset: Preset;
 }
 
 /** Looks for the first seed, from 1 on, whose run finds a defect. */
-export async function search(defect: Defect, { maxSeeds, maxMs }: Search): Promise<string> {
-  const preset = defect.foundBy.find((finder) => finder.by === 'simulator')?.preset ?? {};
+export async function search(defect: Defect, { maxSeeds, maxMs, ...others }: Search): Promise<string> {
+  const preset = defect.foundBy.find((finder) => finder.by === 'simulator')?.preset ?? others.preset;
   const nodes = await buildNode(defect.patches);
   const end = performance.now() + maxMs;
   let seed = 1;
