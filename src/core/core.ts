@@ -2,7 +2,7 @@ import type { DataChanges, StoredData } from './datum.js';
 import type { Datums } from './datums.js';
 import { assert, RaftError, type RaftErrorCode } from './errors.js';
 import { type LeaderPromise, Lease, mayGrant } from './lease.js';
-import { decodeMembers, type MemberChange, type StoredMember } from './members.js';
+import { decodeMembers, type StoredMember } from './members.js';
 import {
   type Beat,
   type BeatReply,
@@ -27,7 +27,7 @@ import { ElectionTimeouts } from './ranking.js';
 import { Registry, type RegistryLimits } from './registry.js';
 import { Rejoin } from './rejoin.js';
 import { MAX_MS, resolveTiming, type Timing } from './timing.js';
-import type { Write } from './writes.js';
+import type { MembersWrite, Write } from './writes.js';
 
 /** What a `RaftCore` is made of. */
 export interface RaftCoreOptions {
@@ -315,15 +315,18 @@ export class RaftCore {
   }
 
   /**
-   * Changes the members at the leader of `term`: one change at a time, in effect at once, answered with `id` when it is
-   * committed.
+   * Changes the members at the leader of `asked.term`: one change at a time, in effect at once, answered with its id when
+   * it is committed; one that was forwarded also when it is refused.
    *
    * @throws RaftError `NOT_LEADER`, `BUSY`, `BAD_TARGET`, `UNSUPPORTED`; nothing was changed
    */
-  changeMembers(id: number, change: MemberChange, term: number, now: number): void {
-    this.#asLeader(now, (registry, at) => {
-      if (term !== this.#self.term) throw this.#notLeader();
-      registry.changeMembers(id, change, this.#self.term);
+  changeMembers(asked: MembersWrite, now: number): void {
+    this.#input(now, (at) => {
+      const registry = this.#data();
+      if (registry.isRepeated(asked)) return;
+      const { term, state } = this.#self;
+      if (state !== 'LEADER' || asked.term !== term) throw this.#notLeader();
+      registry.changeMembers(asked, term);
       this.#applyMembers();
       // Of those that remain, too few may have been heard of lately.
       if (at >= this.#stepDownDue) this.#leaseEnded(at);
@@ -906,14 +909,13 @@ export class RaftCore {
 
   // ---- Registry
 
-  #newRegistry({ registry: limits, data, stored }: RaftCoreOptions): Registry | null {
+  #newRegistry({ registry: limits, data }: RaftCoreOptions): Registry | null {
     if (limits === undefined) return null;
     if (!this.peers.rules.promises)
       throw new RaftError('BAD_OPTION', 'registry must be left out under the rules of Nacos');
     const { requestTimeoutMs: roundTripMs, leaderTimeoutMs } = this.timing;
     const output = (made: Output): void => this.peers.output(made);
-    const term = stored?.term ?? 0;
-    return new Registry({ stored: data, term, limits, roundTripMs, leaderTimeoutMs, output });
+    return new Registry({ stored: data, limits, roundTripMs, leaderTimeoutMs, output });
   }
 
   /** Puts the newest list of members into force, which is the one that was appended last (section 4, members). */
@@ -1010,7 +1012,6 @@ export class RaftCore {
     if (rejoin.learnsOnly) this.#learner = rejoin.id;
     this.#self.term = rejoin.highestTerm;
     this.#self.voteFor = this.#self.ip;
-    this.#registry?.succeeds(this.#self.term);
     this.#save(rejoin.longestPromiseMs);
     this.#electionDue = this.#timeouts.after(now);
   }

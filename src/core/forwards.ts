@@ -15,8 +15,8 @@ interface Forward {
 
 /**
  * Writes that came from followers (section 4, writes): a network may deliver one twice, and it must count once. What
- * became of those of one leadership is remembered until the next begins; of what was meant for an earlier one, nobody can
- * say any more whether it came before.
+ * became of those of one leadership is remembered until the next begins; of what was meant for any other, nobody can say
+ * whether it came before: an earlier process of this ip may have led then, or a second one that uses the ip.
  */
 export class Forwards {
   readonly #output: (answer: AnswerOutput) => void;
@@ -24,24 +24,15 @@ export class Forwards {
   readonly #byId = new Map<number, Forward>();
   /** Numbers up to it were forgotten, for each process: a repetition of one is not known for what it is. */
   readonly #forgotten = new Map<number, number>();
-  /** The term that this peer led last, and up to which one it may have led before. */
-  #term: number;
-  #formerTerm: number;
+  /** The term that this process led last; null before it did. */
+  #term: number | null = null;
 
-  /** @param term of the store at the start: this peer may have led it */
-  constructor(term: number, output: (answer: AnswerOutput) => void) {
-    this.#term = this.#formerTerm = term;
+  constructor(output: (answer: AnswerOutput) => void) {
     this.#output = output;
-  }
-
-  /** An earlier process may have led any term up to `term`. */
-  succeeds(term: number): void {
-    this.#term = this.#formerTerm = term;
   }
 
   /** A leadership begins. */
   begin(term: number): void {
-    this.#formerTerm = this.#term;
     this.#term = term;
     this.#known.clear();
     this.#byId.clear();
@@ -81,7 +72,7 @@ export class Forwards {
   }
 
   #mayHaveCome({ process, number, term }: Forwarded): boolean {
-    return term <= this.#formerTerm || (term === this.#term && number <= (this.#forgotten.get(process) ?? 0));
+    return term !== this.#term || number <= (this.#forgotten.get(process) ?? 0);
   }
 
   #repeat(id: number, { ids, result }: Forward): void {

@@ -128,6 +128,13 @@ export interface ForwardedWrite {
   readonly ifTimestamp?: number;
 }
 
+/** A change of the members that a process forwards to the leader. */
+export interface MemberRequest
+  extends Pick<WritesRequest, 'process' | 'term'>,
+    Pick<ForwardedWrite, 'number'> {
+  readonly change: MemberChange;
+}
+
 /** The reply to a write that is committed. */
 export interface WriteReply {
   /** Of what was published, or of what was removed; null when there was nothing to remove. */
@@ -222,7 +229,7 @@ export type RaftRequest =
   | { readonly type: 'peer'; readonly id?: number }
   | ({ readonly type: 'writes' } & WritesRequest)
   | { readonly type: 'read'; readonly key: string }
-  | { readonly type: 'member'; readonly change: MemberChange; readonly term: number }
+  | ({ readonly type: 'member' } & MemberRequest)
   | { readonly type: 'keys'; readonly at?: Revision; readonly from: number }
   | { readonly type: 'datums'; readonly at: Revision; readonly keys: readonly ListedKey[] }
   | { readonly type: 'leader' }

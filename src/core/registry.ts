@@ -25,7 +25,7 @@ import type {
 import type { Output } from './outputs.js';
 import { PinnedBase } from './pinned-base.js';
 import { type Addressed, Replication } from './replication.js';
-import { noLeader, type Write, Writes } from './writes.js';
+import { type MembersWrite, noLeader, type Write, Writes } from './writes.js';
 
 /** Bounds of the registry; sizes are in characters. */
 export interface RegistryLimits {
@@ -62,8 +62,6 @@ interface Read {
 /** What the registry is told of the peer that it belongs to. */
 export interface RegistryOptions {
   readonly stored: StoredData | undefined;
-  /** Of the store. */
-  readonly term: number;
   readonly limits: RegistryLimits;
   readonly roundTripMs: number;
   readonly leaderTimeoutMs: number;
@@ -97,22 +95,17 @@ export class Registry {
   /** What earlier catch-ups fetched. */
   #reusable: ReadonlyMap<string, StoredDatum> = new Map();
 
-  constructor({ stored = NO_DATA, term, limits, roundTripMs, leaderTimeoutMs, output }: RegistryOptions) {
+  constructor({ stored = NO_DATA, limits, roundTripMs, leaderTimeoutMs, output }: RegistryOptions) {
     this.datums = new Datums(stored, limits.maxHistorySize);
     this.#limits = limits;
     this.#output = output;
     this.#savedSeq = this.datums.last.seq;
-    this.#forwards = new Forwards(term, (answer) => this.#afterSave.push(answer));
+    this.#forwards = new Forwards((answer) => this.#afterSave.push(answer));
     this.#writes = new Writes(this.datums, limits.maxMessageSize, (answer) =>
       this.#forwards.answered(answer),
     );
     this.#replication = new Replication(this.datums, limits.maxMessageSize, roundTripMs);
     this.#pinned = new PinnedBase(this.datums, limits.maxMessageSize, 2 * leaderTimeoutMs);
-  }
-
-  /** This process recovers from an empty store: an earlier one of its ip may have led any term up to `term`. */
-  succeeds(term: number): void {
-    this.#forwards.succeeds(term);
   }
 
   /** What must be saved, if anything. */
@@ -156,7 +149,18 @@ export class Registry {
    * @throws RaftError `BUSY` while another is under way or this leadership is not current, or while the peer to be promoted
    * is far behind; `BAD_TARGET`; nothing was changed
    */
-  changeMembers(id: number, change: MemberChange, term: number): void {
+  changeMembers({ id, change, forward }: MembersWrite, term: number): void {
+    if (forward !== undefined) this.#forwards.note(id, forward);
+    try {
+      this.#changeMembers(id, change, term);
+    } catch (error) {
+      if (forward === undefined || !(error instanceof RaftError)) throw error;
+      // A copy of it must be told the same.
+      this.#forwards.answered({ type: 'answer', id, result: error });
+    }
+  }
+
+  #changeMembers(id: number, change: MemberChange, term: number): void {
     const { members, isChangingMembers } = this.datums;
     if (!this.isCurrent || isChangingMembers || members === null)
       throw new RaftError('BUSY', 'another change of the members is under way');
@@ -223,7 +227,7 @@ export class Registry {
   write(writes: readonly Write[], term: number): void {
     let size = this.datums.tailSize;
     const admitted = writes.filter((write) => {
-      const isAdmitted = this.#admit(write, term, size);
+      const isAdmitted = this.#admit(write, size);
       if (isAdmitted) size += sizeOfOp(write);
       return isAdmitted;
     });
@@ -231,10 +235,16 @@ export class Registry {
     if (this.isCurrent) this.#writes.committed(this.datums.base.seq);
   }
 
+  /** Whether it was forwarded and came before, or may have; then it is answered like the first. */
+  isRepeated({ id, forward }: Pick<Write, 'id' | 'forward'>): boolean {
+    return forward !== undefined && this.#forwards.isRepeated(id, forward);
+  }
+
   /** Refuses writes: this peer does not lead. */
   refuse(writes: readonly Write[]): void {
-    for (const { id, forward } of writes) {
-      if (forward !== undefined && this.#forwards.isRepeated(id, forward)) continue;
+    for (const write of writes) {
+      if (this.isRepeated(write)) continue;
+      const { id } = write;
       this.#afterSave.push({ type: 'answer', id, result: noLeader() });
     }
   }
@@ -301,21 +311,17 @@ export class Registry {
       throw new RaftError('BUSY', `${ip} still catches up`);
   }
 
-  #admit(write: Write, term: number, tailSize: number): boolean {
+  #admit(write: Write, tailSize: number): boolean {
     const { id, forward } = write;
-    if (forward !== undefined) {
-      if (this.#forwards.isRepeated(id, forward)) return false;
-      this.#forwards.note(id, forward);
-    }
-    const error = this.#objection(write, term, tailSize);
+    if (this.isRepeated(write)) return false;
+    if (forward !== undefined) this.#forwards.note(id, forward);
+    const error = this.#objection(write, tailSize);
     if (error !== null) this.#forwards.answered({ type: 'answer', id, result: error });
     return error === null;
   }
 
-  #objection({ key, value, forward }: Write, term: number, tailSize: number): RaftError | null {
+  #objection({ key, value }: Write, tailSize: number): RaftError | null {
     const { maxKeyLength, maxValueLength, maxTailSize } = this.#limits;
-    if (forward !== undefined && forward.term !== term)
-      return new RaftError('NOT_LEADER', `this peer leads term ${term}, not ${forward.term}`, { term });
     if (key.startsWith(RESERVED_PREFIX))
       return new RaftError('BAD_REQUEST', `keys that begin with ${RESERVED_PREFIX} are reserved`);
     if (key.length > maxKeyLength || (value?.length ?? 0) > maxValueLength) {

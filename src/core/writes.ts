@@ -1,6 +1,7 @@
 import type { Op } from './datum.js';
 import { type Datums, sizeOfOp } from './datums.js';
 import { RaftError } from './errors.js';
+import type { MemberChange } from './members.js';
 import type { ForwardedWrite, Revision, WriteReply, WritesRequest } from './messages.js';
 import type { AnswerOutput } from './outputs.js';
 
@@ -15,6 +16,13 @@ export interface Write {
   readonly ifTimestamp?: number | undefined;
   /** Where it came from, if another peer forwarded it. */
   readonly forward?: Forwarded | undefined;
+}
+
+/** A change of the members as it is handed in. */
+export interface MembersWrite extends Pick<Write, 'id' | 'forward'> {
+  readonly change: MemberChange;
+  /** Of the leader that it is meant for. */
+  readonly term: number;
 }
 
 /** What tells a forwarded write apart from all others, and the term of the leader that it is meant for. */

@@ -1,6 +1,5 @@
 import type { RaftCore } from '../core/core.js';
 import { RaftError, textOf } from '../core/errors.js';
-import type { MemberChange } from '../core/members.js';
 import type {
   BeatReply,
   ErrorReply,
@@ -17,7 +16,7 @@ import type {
 } from '../core/messages.js';
 import type { NacosDoneReply } from '../core/nacos-messages.js';
 import { type PeerSnapshot, RaftPeer } from '../core/peer.js';
-import type { Write } from '../core/writes.js';
+import type { MembersWrite, Write } from '../core/writes.js';
 import { decodeBeat, decodeRequest, decodeVote } from './decode.js';
 import { type NacosRegistry, nacosDatums } from './nacos-registry.js';
 
@@ -28,7 +27,7 @@ export type Submit = <T>(input: (core: RaftCore, now: number) => T) => Promise<T
 export interface RegistryCalls {
   readonly write: (writes: readonly Omit<Write, 'id'>[]) => readonly Promise<WriteReply>[];
   readonly read: (key: string) => Promise<ReadReply>;
-  readonly changeMembers: (change: MemberChange, term: number) => Promise<WriteReply>;
+  readonly changeMembers: (asked: Omit<MembersWrite, 'id'>) => Promise<WriteReply>;
 }
 
 /** What an inbound request may do. Everything that it is given is checked first; nothing is trusted. */
@@ -114,7 +113,7 @@ export class RaftController {
       case 'read':
         return this.#registry.read(request.key);
       case 'member':
-        return this.#registry.changeMembers(request.change, request.term);
+        return this.#registry.changeMembers({ ...request, forward: request });
       case 'keys':
         return this.#submit((core, now) => core.listKeys(request.at, request.from, now));
       case 'datums':

@@ -8,6 +8,7 @@ import type {
   ForwardedWrite,
   KeysReply,
   ListedKey,
+  MemberRequest,
   ReadReply,
   Revision,
   WriteReply,
@@ -167,8 +168,17 @@ function readOwnKey(fields: Fields): string {
   throw fields.wrong('key', `a text that is not empty and does not begin with ${RESERVED_PREFIX}`, key);
 }
 
-/** A change of the members. */
-export function readChange(fields: Fields): MemberChange {
+/** A forwarded change of the members. */
+export function readMember(fields: Fields): MemberRequest {
+  return {
+    process: fields.integer('process'),
+    number: fields.integer('number'),
+    term: fields.integer('term'),
+    change: readChange(fields.object('change')),
+  };
+}
+
+function readChange(fields: Fields): MemberChange {
   const action = fields.text('action', 20);
   const ip = fields.ip('ip');
   if (action === 'promote' || action === 'remove') return { action, ip };

@@ -15,9 +15,9 @@ import {
   MAX_ITEMS,
   MAX_KEY_LENGTH,
   readBeatData,
-  readChange,
   readDataReply,
   readListedKey,
+  readMember,
   readRevision,
   readWrites,
 } from './decode-data.js';
@@ -52,7 +52,7 @@ export function decodeRequest(raw: unknown): RaftRequest {
     case 'read':
       return { type, key: fields.text('key', MAX_KEY_LENGTH) };
     case 'member':
-      return { type, change: readChange(fields.object('change')), term: fields.integer('term') };
+      return { type, ...readMember(fields) };
     case 'keys':
       return {
         type,

@@ -3,11 +3,10 @@ import type { RaftCore } from '../core/core.js';
 import type { DatumChange } from '../core/datums.js';
 import { RaftError, textOf } from '../core/errors.js';
 import type { RaftEvents } from '../core/events.js';
-import type { MemberChange } from '../core/members.js';
 import type { RaftRequest, ReadReply, WriteReply } from '../core/messages.js';
 import type { AnswerOutput, NacosDatumOutput, Output, SaveOutput } from '../core/outputs.js';
 import { MAX_MS } from '../core/timing.js';
-import { outcomeUnknown, type Write } from '../core/writes.js';
+import { type MembersWrite, outcomeUnknown, type Write } from '../core/writes.js';
 import { HostTime } from './clock.js';
 import { decodeBeatReply, decodePeerReply, decodeVoteReply } from './decode.js';
 import { decodeDatumsReply, decodeKeysReply } from './decode-data.js';
@@ -152,12 +151,12 @@ export class Driver {
   }
 
   /**
-   * Changes the members at this peer, which must lead `term`; resolves when that is committed.
+   * Changes the members at this peer, which must lead the term that is asked for; resolves when that is committed.
    *
    * @throws RaftError as told by `RaftCore.changeMembers`, `OUTCOME_UNKNOWN`, `NOT_RUNNING`
    */
-  changeMembers(change: MemberChange, term: number): Promise<WriteReply> {
-    return this.#callCore<WriteReply>(true, (core, id, now) => core.changeMembers(id, change, term, now));
+  changeMembers(asked: Omit<MembersWrite, 'id'>): Promise<WriteReply> {
+    return this.#callCore<WriteReply>(true, (core, id, now) => core.changeMembers({ ...asked, id }, now));
   }
 
   /** Whether beats bring no data along when this peer leads. */

@@ -1,6 +1,7 @@
 import { RaftError, type RaftErrorCode, textOf } from '../core/errors.js';
+import type { MemberChange } from '../core/members.js';
 import type { ForwardedWrite, RaftRequest, WriteReply } from '../core/messages.js';
-import { decodeWritesReply } from './decode-data.js';
+import { decodeWriteReply, decodeWritesReply } from './decode-data.js';
 import type { Driver } from './driver.js';
 
 /** How many requests with writes may be under way: one is on its way back while the next is on its way there. */
@@ -74,6 +75,13 @@ export class Forwarder {
     });
   }
 
+  /** Has `leader` change the members, in a request of its own. @throws RaftError as `write` */
+  async changeMembers(change: MemberChange, { ip, term }: Leader): Promise<void> {
+    const { driver, deadlineMs, process } = this.#options;
+    const request = { type: 'member', process, number: ++this.#number, term, change } as const;
+    await askOnce(driver, ip, request, deadlineMs, decodeWriteReply);
+  }
+
   #sendOn(): void {
     while (this.#open < MAX_OPEN && this.#waiting.length > 0) void this.#send(this.#take());
   }
@@ -125,7 +133,7 @@ export class Forwarder {
  *
  * @throws RaftError that says for certain that nothing was written, or `OUTCOME_UNKNOWN`
  */
-export async function askOnce<T>(
+async function askOnce<T>(
   driver: Driver,
   to: string,
   request: RaftRequest,

@@ -5,9 +5,9 @@ import { checkIp, type RaftPeerSet } from '../core/peer-set.js';
 import type { RegistryLimits } from '../core/registry.js';
 import { noLeader } from '../core/writes.js';
 import { decodePeerReply } from './decode.js';
-import { decodeReadReply, decodeWriteReply } from './decode-data.js';
+import { decodeReadReply } from './decode-data.js';
 import type { Driver } from './driver.js';
-import { askOnce, Forwarder, type Leader } from './forwarder.js';
+import { Forwarder, type Leader } from './forwarder.js';
 import { type Datum, toDatum } from './listeners.js';
 
 /** Options of a write. */
@@ -90,11 +90,8 @@ export class RegistryClient {
 
   async #change(change: MemberChange): Promise<void> {
     const leader = this.#leader();
-    if (leader === null) await this.#driver.changeMembers(change, this.#peers.self.term);
-    else {
-      const request = { type: 'member', change, term: leader.term } as const;
-      await askOnce(this.#driver, leader.ip, request, this.#deadlineMs, decodeWriteReply);
-    }
+    if (leader === null) await this.#driver.changeMembers({ change, term: this.#peers.self.term });
+    else await this.#forwarder.changeMembers(change, leader);
   }
 
   async #write(key: string, value: string | null, { ifTimestamp }: WriteOptions): Promise<WriteReply> {

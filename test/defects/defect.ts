@@ -44,7 +44,7 @@ export const SNAPSHOT = 'core/snapshot.ts';
 export const TIMING = 'core/timing.ts';
 export const WRITES = 'core/writes.ts';
 export const DRIVER = 'node/driver.ts';
-export const CLIENT = 'node/registry-client.ts';
+export const FORWARDER = 'node/forwarder.ts';
 
 export const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });
 

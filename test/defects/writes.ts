@@ -1,7 +1,7 @@
 import {
-  CLIENT,
   DATUMS,
   type Defect,
+  FORWARDER,
   FORWARDS,
   patch,
   REGISTRY,
@@ -82,53 +82,50 @@ export const WRITTEN: readonly Defect[] = [
     name: 'a forward is sent again',
     patches: [
       patch(
-        CLIENT,
-        'const reply = await this.#driver.ask(to, request, this.#deadlineMs).catch(',
-        `const retry = { ...request, number: ++this.#number } as RaftRequest;
-    const first = this.#driver.ask(to, request, 50);
-    const reply = await first.catch(() => this.#driver.ask(to, retry, this.#deadlineMs)).catch(`,
+        FORWARDER,
+        `const outcomes = await askOnce(driver, ip, request, deadlineMs, (raw) =>
+      decodeWritesReply(raw, writes.length),
+    );`,
+        `const decode = (raw: unknown) => decodeWritesReply(raw, writes.length);
+    const again = () => ({ ...request, writes: writes.map((write) => ({ number: ++this.#number, ...write })) });
+    const outcomes = await askOnce(driver, ip, request, 50, decode).catch(() =>
+      askOnce(driver, ip, again(), deadlineMs, decode),
+    );`,
       ),
     ],
     foundBy: [registry(2)],
   },
   {
     name: 'a copy of a forward counts once more',
-    patches: [patch(REGISTRY, 'if (this.#forwards.isRepeated(id, forward)) return false;', '')],
+    patches: [patch(REGISTRY, 'if (this.isRepeated(write)) return false;', '')],
     foundBy: [registry(10), scenario('registry-forward-again')],
   },
   {
     name: 'a copy of a forward is refused for certain once this peer leads no longer',
-    patches: [
-      patch(
-        REGISTRY,
-        'if (forward !== undefined && this.#forwards.isRepeated(id, forward)) continue;',
-        'if (forward !== undefined && id < 0) continue;',
-      ),
-    ],
+    patches: [patch(REGISTRY, 'if (this.isRepeated(write)) continue;', 'if (write.id < 0) continue;')],
     foundBy: [scenario('registry-forward-again')],
   },
   {
     name: 'a leader takes forwards that are meant for an earlier term',
-    patches: [
-      patch(
-        REGISTRY,
-        'if (forward !== undefined && forward.term !== term)',
-        'if (forward !== undefined && forward.term > term)',
-      ),
-      patch(FORWARDS, 'return term <= this.#formerTerm || (', 'return ('),
-    ],
+    patches: [patch(FORWARDS, 'return term !== this.#term || ', 'return ')],
     foundBy: [scenario('registry-forward-again')],
   },
   {
-    name: 'a copy of a forward of an earlier term is refused for certain',
-    patches: [patch(FORWARDS, 'return term <= this.#formerTerm || (', 'return (')],
-    foundBy: [scenario('registry-forward-again')],
+    name: 'a process that did not lead the term of a forward refuses it for certain',
+    patches: [
+      patch(
+        FORWARDS,
+        'return term !== this.#term || ',
+        'return (this.#term !== null && term < this.#term) || ',
+      ),
+    ],
+    foundBy: [registry(20_280)],
   },
   {
     name: 'a forward that a stop cuts off fails for certain',
     patches: [
       patch(
-        CLIENT,
+        FORWARDER,
         "throw cause.code === 'TOO_LARGE' ? cause",
         "throw cause.code === 'TOO_LARGE' || cause.code === 'NOT_RUNNING' ? cause",
       ),
@@ -139,7 +136,7 @@ export const WRITTEN: readonly Defect[] = [
     name: 'a forward that is not answered fails for certain',
     patches: [
       patch(
-        CLIENT,
+        FORWARDER,
         "throw cause.code === 'TOO_LARGE' ? cause",
         "throw cause.code === 'TOO_LARGE' || cause.code === 'TIMEOUT' ? cause",
       ),

@@ -7,8 +7,10 @@ export interface Exchange {
   readonly isClosed: boolean;
 }
 
-/** How long a client waits for an answer that may not come, in ms. */
+/** How long a client that stays waits for an answer that may not come, in ms. */
 const PATIENCE_MS = 150;
+/** How long one that ended its side waits for the other: the server answers and closes, however busy the machine is. */
+const END_PATIENCE_MS = 10_000;
 
 /**
  * Sends `chunks` over a connection of their own, one after the other, ends it, and reads until the server closes it
@@ -23,7 +25,8 @@ export function exchange(
   const socket = connect({ host: host ?? '', port: Number(port), allowHalfOpen: true });
   const read: Buffer[] = [];
   return new Promise((resolve) => {
-    let timer = setTimeout(() => finish(false), 10 * PATIENCE_MS);
+    const patienceMs = ends ? END_PATIENCE_MS : PATIENCE_MS;
+    let timer = setTimeout(() => finish(false), 10 * patienceMs);
     const finish = (isClosed: boolean): void => {
       clearTimeout(timer);
       socket.destroy();
@@ -31,7 +34,7 @@ export function exchange(
     };
     const wait = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => finish(false), PATIENCE_MS);
+      timer = setTimeout(() => finish(false), patienceMs);
     };
     socket.on('data', (chunk) => {
       read.push(chunk);

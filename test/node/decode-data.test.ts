@@ -48,7 +48,13 @@ const DATA = {
 };
 const WRITE = { number: 2, key: 'k', value: '1', ifTimestamp: 4 };
 const WRITES = { type: 'writes', process: 1, term: 3, writes: [WRITE] };
-const ADD = { type: 'member', change: { action: 'add', ip: 'd:1', priority: 2, learner: 9 }, term: 3 };
+const ADD = {
+  type: 'member',
+  process: 5,
+  number: 6,
+  term: 3,
+  change: { action: 'add', ip: 'd:1', priority: 2, learner: 9 },
+};
 const REPLY_DATA = { ok: true, match: REVISION, base: REVISION, last: REVISION };
 const NACOS_DATUM = { key: 'k', timestamp: 1, value: { a: [1, null] } };
 
@@ -59,13 +65,13 @@ const SHAPES: readonly (readonly [string, Decode, object, string])[] = [
   [
     'a promotion of a member',
     decodeRequest,
-    { type: 'member', change: { action: 'promote', ip: 'd:1' }, term: 3 },
+    { type: 'member', process: 5, number: 6, term: 3, change: { action: 'promote', ip: 'd:1' } },
     'request',
   ],
   [
     'a removal of a member',
     decodeRequest,
-    { type: 'member', change: { action: 'remove', ip: 'd:1' }, term: 3 },
+    { type: 'member', process: 5, number: 6, term: 3, change: { action: 'remove', ip: 'd:1' } },
     'request',
   ],
   ['a question for keys', decodeRequest, { type: 'keys', at: REVISION, from: 5 }, 'request'],

@@ -136,7 +136,7 @@ describe('promote and removePeer', () => {
   test('at a node without a registry are answered UNSUPPORTED', async () => {
     const lab = new Lab([A, B, C]);
     const { leader } = await lab.elect();
-    const request = { type: 'member', change: { action: 'promote', ip: B }, term: 1 };
+    const request = { type: 'member', process: 5, number: 6, term: 1, change: { action: 'promote', ip: B } };
     expect(await lab.network.receive(leader.ip, request)).toMatchObject({ code: 'UNSUPPORTED' });
   });
 });

@@ -37,8 +37,8 @@ export function beatAnswerText({ ok, match, base, last }: BeatDataReply): string
 /** What is asked of the leader: `write k=v t1`, `keys from 2`, `datums k 1/2`; null for all else. */
 export function askedText(request: RaftRequest): string | null {
   switch (request.type) {
-    case 'write':
-      return `write ${writeText(request)} t${request.term}`;
+    case 'writes':
+      return `write ${request.writes.map(writeText).join(', ')} t${request.term}`;
     case 'keys':
       return `keys from ${request.from}`;
     case 'datums':

@@ -1,5 +1,6 @@
-import { RaftError, type RaftRequest } from 'raftbeat';
+import { RaftError } from 'raftbeat';
 import type { MemberChange } from '../../src/core/members.js';
+import type { ForwardedWrite } from '../../src/core/messages.js';
 import type { AnswerOutput } from '../../src/core/outputs.js';
 import { heldText, resultText, writeText } from './data-text.js';
 import type { Process } from './process.js';
@@ -27,7 +28,7 @@ export const REGISTRY_COMMANDS: Readonly<Record<string, Command>> = {
     const id = process.call(tell(world, process, what));
     const { term } = process.core.peers.self;
     const change = action === 'add' ? addition(world, other) : ({ action, ip: other } as MemberChange);
-    give(world, process, what, (core, now) => core.changeMembers(id, change, term, now));
+    give(world, process, what, (core, now) => core.changeMembers({ id, change, term }, now));
   },
   /** `data [a]`: what each holds. */
   data: (world, words) => {
@@ -38,15 +39,15 @@ export const REGISTRY_COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-type WriteWords = Pick<Extract<RaftRequest, { type: 'write' }>, 'key' | 'value' | 'ifTimestamp'>;
+type WriteWords = Omit<ForwardedWrite, 'number'>;
 
 function write(world: World, ip: string, asked: WriteWords): void {
   const process = world.process(ip);
   const { self, leader } = process.core.peers;
   const what = writeText(asked);
   if (self.state !== 'LEADER' && leader !== null && leader.ip !== ip) {
-    const forward = { process: process.number, number: process.nextNumber(), term: leader.term };
-    world.send(process, [leader.ip], { type: 'write', ...forward, ...asked });
+    const writes = [{ number: process.nextNumber(), ...asked }];
+    world.send(process, [leader.ip], { type: 'writes', process: process.number, term: leader.term, writes });
     return;
   }
   const id = process.call(tell(world, process, what));

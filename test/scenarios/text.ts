@@ -14,7 +14,8 @@ export function kindOf(request: RaftRequest): Kind {
       return 'beat';
     case 'transfer':
       return 'order';
-    case 'write':
+    case 'writes':
+      return 'write';
     case 'keys':
     case 'datums':
       return request.type;

@@ -174,10 +174,13 @@ export class World {
       if (!isLost) then(answer);
     };
     const head = `<- ${from} ${text}`;
-    if (request.type === 'write') {
-      const id = process.call(answered);
-      const { key, value, ifTimestamp } = request;
-      process.give(head, (core, now) => core.write([{ id, key, value, ifTimestamp, forward: request }], now));
+    if (request.type === 'writes') {
+      const writes = request.writes.map(({ number, ...write }) => ({
+        ...write,
+        id: process.call(answered),
+        forward: { process: request.process, number, term: request.term },
+      }));
+      process.give(head, (core, now) => core.write(writes, now));
     } else process.give(head, (core, now) => answerOf(core, request, now), answered);
   }
 
@@ -277,7 +280,7 @@ function takeAnswer(
   answer: RaftReply | RaftError,
   now: number,
 ): void {
-  if (request.type === 'write') return;
+  if (request.type === 'writes') return;
   if (answer instanceof RaftError) core.requestFailed(from, request, answer, now);
   else if ('keys' in answer && request.type === 'keys') core.receivedKeys(from, request.from, answer, now);
   else if ('datums' in answer && request.type === 'datums')

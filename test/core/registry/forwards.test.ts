@@ -6,10 +6,10 @@ import { told } from './support.js';
 /** As many as are remembered. */
 const MANY = 10_000;
 
-/** The forwards of a peer that leads term 5, whose store was of term 2, and what it answered: `id outcome`. */
+/** The forwards of a peer that leads term 5, and what it answered: `id outcome`. */
 function leader() {
   const answers: string[] = [];
-  const forwards = new Forwards(2, ({ id, result }) => answers.push(`${id} ${told(result)}`));
+  const forwards = new Forwards(({ id, result }) => answers.push(`${id} ${told(result)}`));
   forwards.begin(5);
   return { forwards, answers };
 }
@@ -49,13 +49,20 @@ test('each that asks for the same forward is answered once: those that came befo
 
 test.each([
   { term: 1, outcome: 'may have come' },
-  { term: 2, outcome: 'may have come' },
-  { term: 3, outcome: 'is new' },
+  { term: 4, outcome: 'may have come' },
   { term: 5, outcome: 'is new' },
-])('one for term $term $outcome at a peer that led term 5 and may have led 2', ({ term, outcome }) => {
+  { term: 6, outcome: 'may have come' },
+])('one for term $term $outcome at a process that led term 5 last', ({ term, outcome }) => {
   const { forwards, answers } = leader();
   expect(forwards.isRepeated(1, forward(1, 1, term))).toBe(outcome === 'may have come');
   expect(answers).toEqual(outcome === 'may have come' ? ['1 OUTCOME_UNKNOWN'] : []);
+});
+
+test('at a process that never led any may have come, to another one of its ip', () => {
+  const answers: string[] = [];
+  const forwards = new Forwards(({ id, result }) => answers.push(`${id} ${told(result)}`));
+  expect(forwards.isRepeated(1, forward(1, 1, 0))).toBe(true);
+  expect(answers).toEqual(['1 OUTCOME_UNKNOWN']);
 });
 
 test('of what was answered in an earlier leadership nothing is remembered but that it may have come', () => {

@@ -25,7 +25,7 @@ function leader(members: readonly string[] = ABC): Bench {
 }
 
 function change(bench: Bench, what: MemberChange, term = bench.host.self.term): void {
-  bench.give(() => bench.host.core.changeMembers(CHANGE, what, term, bench.cluster.now));
+  bench.give(() => bench.host.core.changeMembers({ id: CHANGE, change: what, term }, bench.cluster.now));
 }
 
 /** Adds d:1 and has that committed, as batch 2/2. */
@@ -48,6 +48,47 @@ function learns(bench: Bench, from: string, match: string): void {
 const listed = (members: readonly StoredMember[]) => ({
   revision: rev('2/1'),
   ops: [{ key: 'raftbeat:members', value: encodeMembers(members), timestamp: 2 }],
+});
+
+/** A change that another process forwards arrives; returns its outcome. */
+function forwarded(
+  bench: Bench,
+  id: number,
+  what: MemberChange,
+  forward = { process: 7, number: 1, term: 2 },
+): string {
+  const asked = { id, change: what, term: forward.term, forward };
+  bench.give(() => bench.host.core.changeMembers(asked, bench.cluster.now));
+  return bench.told(id);
+}
+
+describe('a change that is forwarded', () => {
+  test('is answered when it is committed; a copy of it like the first, whenever it comes', () => {
+    const bench = leader();
+    expect([forwarded(bench, 1, ADD_D), forwarded(bench, 2, ADD_D)]).toEqual(['open', 'open']);
+    for (const ip of [B, C]) bench.ack(ip, '2/2');
+    expect([1, 2].map((id) => bench.told(id))).toEqual(['ok 2', 'ok 2']);
+    expect(forwarded(bench, 3, ADD_D)).toBe('ok 2');
+  });
+
+  test('and refused stays refused, though a copy of it might be taken by then', () => {
+    const bench = leader();
+    change(bench, ADD_D);
+    expect(forwarded(bench, 1, { action: 'remove', ip: C })).toBe('BUSY');
+    for (const ip of [B, C]) bench.ack(ip, '2/2');
+    expect([forwarded(bench, 2, { action: 'remove', ip: C }), bench.tail]).toEqual(['BUSY', '']);
+  });
+
+  test('is not refused for certain by a process that did not lead its term, or leads it no longer', () => {
+    const bench = leader();
+    expect(forwarded(bench, 1, ADD_D, { process: 7, number: 1, term: 1 })).toBe('OUTCOME_UNKNOWN');
+    expect(forwarded(bench, 2, ADD_D)).toBe('open');
+    bench.beat(9, '2/1');
+    expect([2, 3].map((id) => (id === 2 ? bench.told(id) : forwarded(bench, id, ADD_D)))).toEqual([
+      'OUTCOME_UNKNOWN',
+      'OUTCOME_UNKNOWN',
+    ]);
+  });
 });
 
 describe('one change of the list', () => {
