@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util';
 import { type Bounds, SMALL } from './bounds.js';
 import { buildKernel } from './build.js';
 import { CASES, type Case } from './cases.js';
-import { explore, type Outcome } from './explore.js';
+import { explore } from './explore.js';
+import type { Outcome } from './search.js';
 
 const USAGE = `The model checker: every state that three peers of the real core can reach, within bounds.
 

@@ -4,6 +4,7 @@ import { Cores, LEADER, type Local, NONE } from './local.js';
 import { isDead, Locals, type Transition } from './locals.js';
 import { ACK, ageOf, CODES, kindOf, toOf } from './message.js';
 import { Nets } from './nets.js';
+import type { Space, Visit } from './search.js';
 import {
   CRASH,
   CRASH_SAVED,
@@ -17,9 +18,7 @@ import {
   TICK,
   WIPE,
 } from './step.js';
-
-/** Takes a move that changes something: what it leads to stands in `States.next`, unless it is a violation. */
-export type Visit = (move: number, violation: string | null) => void;
+import { readable } from './trace.js';
 
 const TIME = 8 * INPUTS;
 
@@ -27,7 +26,7 @@ const TIME = 8 * INPUTS;
  * The states of the whole: for each peer two words, its local and the set of messages it sent (and, with slow clocks,
  * how long its clock has gone), and a last word for what the bounds still allow.
  */
-export class States {
+export class States implements Space {
   readonly cores: Cores;
   readonly locals: Locals;
   readonly nets: Nets;
@@ -95,6 +94,14 @@ export class States {
   /** All peers of `words`. */
   peers(words: Int32Array): readonly Local[] {
     return Array.from({ length: this.#count }, (_, peer) => this.local(words, peer));
+  }
+
+  get asked(): number {
+    return this.locals.asked;
+  }
+
+  readable(moves: readonly number[]): readonly string[] {
+    return readable(this, moves);
   }
 
   /** Tries every move in `words`. */
