@@ -1,8 +1,7 @@
 import { parseArgs } from 'node:util';
-import { type Bounds, SMALL } from './bounds.js';
+import type { Bounds } from './bounds.js';
 import { buildKernel } from './build.js';
-import { CASES, type Case } from './cases.js';
-import { explore } from './explore.js';
+import { CASES, type Case, electionCase } from './cases.js';
 import type { Outcome } from './search.js';
 
 const USAGE = `The model checker: every state that three peers of the real core can reach, within bounds.
@@ -11,7 +10,7 @@ const USAGE = `The model checker: every state that three peers of the real core 
   --list           tell the cases
   --verbose        tell each depth
   --voters N --observers N --timeout L --longer N --terms N --crashes N --wipes N --transfers N --slow-clocks N --stands N
-  --late-saves --keep-dead --depth N --states N      bounds of a case of your own`;
+  --late-saves --keep-dead --depth N --states N      bounds of a case of your own, without data`;
 
 const NUMBERS = {
   voters: 'voters',
@@ -61,7 +60,7 @@ else process.exitCode = await runCases(chosenCases());
 
 function chosenCases(): readonly Case[] {
   const own = ownBounds();
-  if (own !== null) return [{ name: 'own', bounds: own }];
+  if (own !== null) return [electionCase('own', own)];
   if (values.case === undefined) return CASES;
   const isWanted = (name: string): boolean =>
     values.case?.some((wanted) =>
@@ -72,14 +71,14 @@ function chosenCases(): readonly Case[] {
   return chosen;
 }
 
-function ownBounds(): Bounds | null {
+function ownBounds(): Partial<Bounds> | null {
   const numbers = Object.entries(NUMBERS).flatMap(([option, name]) => {
     const value = values[option as keyof typeof NUMBERS];
     return value === undefined ? [] : [[name, wholeNumber(option, value)] as const];
   });
   if (numbers.length === 0 && !values['late-saves'] && !values['keep-dead']) return null;
   const given = Object.fromEntries(numbers) as Partial<Bounds>;
-  return { ...SMALL, ...given, lateSaves: values['late-saves'], keepDead: values['keep-dead'] };
+  return { ...given, lateSaves: values['late-saves'], keepDead: values['keep-dead'] };
 }
 
 function wholeNumber(option: string, value: string): number {
@@ -94,8 +93,8 @@ async function runCases(cases: readonly Case[]): Promise<number> {
   let violations = 0;
   let states = 0;
   let exhausted = 0;
-  for (const { name, bounds } of cases) {
-    const outcome = explore(kernel, bounds, progress);
+  for (const { name, run } of cases) {
+    const outcome = run(kernel, progress);
     states += outcome.states;
     if (outcome.violation !== null) violations++;
     if (outcome.isExhausted) exhausted++;
