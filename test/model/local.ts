@@ -23,8 +23,8 @@ export const NONE = -1;
  * All of one peer that can matter: its core and, while a save is under way, what waits for that. Peers are numbers,
  * sets of them bits, times relative to the peer's own clock.
  *
- * Cores of the model have no registry, so no data, no members that change and nobody who only learns: `Cores.local` takes
- * in no other.
+ * These cores have no registry, so no data, no members that change and nobody who only learns: `Cores.local` takes in no
+ * other. Those that keep data are `Keeper`s.
  *
  * Left out, so that more can happen than in truth: when elections and beats are due (they may come at any time), how
  * long a leader that resigned makes way. Left out because safety does not rest on it: views of other peers, events.

@@ -71,6 +71,23 @@ describe('three peers with data', () => {
   });
 });
 
+/** The leader holds two batches and the third peer nothing; then the leader pins its base, for history is cut. */
+const CAUGHT_UP: Partial<RegistryBounds> = {
+  terms: 1,
+  history: 150,
+  messageSize: 1,
+  writes: [{ key: 'x' }, { key: 'x' }],
+  waypoints: [
+    (peers) => {
+      const isFar = peers.some(({ leads, base }) => leads !== null && base.revision.seq === 2);
+      return (
+        isFar && peers.some(({ term, since, batches }) => term === 1 && since.seq + batches.length === 0)
+      );
+    },
+    (peers) => peers.some(({ leads }) => leads?.pinned?.revision.seq === 2),
+  ],
+};
+
 /** Faults of the registry, and the least bounds within which each is found in short time. */
 const PLANTED: readonly {
   readonly rule: string;
@@ -179,6 +196,17 @@ const PLANTED: readonly {
     bounds: { history: 0 },
     violation: 'what is committed, 1/2, is in the stores of no majority',
     depth: 9,
+  },
+  {
+    rule: 'a pinned base has the revision of its data',
+    patch: [
+      'datums',
+      'this.#pinned = new Snapshot(this.#base,',
+      'this.#pinned = new Snapshot(this.at(this.#base.seq - 1) ?? this.#base,',
+    ],
+    bounds: CAUGHT_UP,
+    violation: 'a base differs from what is committed: 1/2',
+    depth: 22,
   },
 ];
 

@@ -139,12 +139,18 @@ class Run {
     if (reply !== undefined && message !== null && !this.hasCrashed) this.#leave(message.from, reply);
   }
 
-  /** Sends a beat; it brings no batches while those that were sent are taken to be under way. */
+  /**
+   * Sends a beat; it brings no batches while those that were sent are taken to be under way. The pinned base stays: to let
+   * go of it is a move of its own.
+   */
   beat(isBusy: boolean): void {
-    const { $replication } = opened(this.#core).$registry;
+    const { $replication, $pinned } = opened(this.#core).$registry;
     if (isBusy)
       for (const ip of this.#core.peers.others) $replication.$of(ip).busyUntil = Number.POSITIVE_INFINITY;
+    const pinned = $pinned.$pinned;
+    $pinned.$pinned = null;
     this.#core.tick(NOW);
+    $pinned.$pinned = pinned;
     this.#attempt(() => this.#carryOutAll());
   }
 
