@@ -55,6 +55,16 @@ const REGISTRY_CASES: readonly Case[] = [
   registryCase('registry-two-terms', {}),
   registryCase('registry-three-terms', { terms: 3, writes: [] }),
   registryCase('registry-crash', { writes: [], crashes: 1, lag: true }),
+  registryCase('registry-kept', { writes: [], keepDead: true, states: 2_000_000 }),
+  registryCase('registry-crash-write', { crashes: 1, lag: true, states: 2_000_000 }),
+  registryCase('registry-four-terms', { terms: 4, writes: [], messageSize: 1, states: 2_000_000 }),
+  registryCase('registry-conditions', {
+    terms: 1,
+    writes: [{ key: 'x' }, { key: 'x', removes: true }, { key: 'x', ifTimestamp: 0 }],
+    states: 2_000_000,
+  }),
+  registryCase('registry-catch-up', { writes: [], history: 0, states: 2_000_000 }),
+  registryCase('registry-catch-up-write', { terms: 1, history: 0, states: 2_000_000 }),
 ];
 
 export const CASES: readonly Case[] = [...ELECTION_CASES, ...REGISTRY_CASES];
