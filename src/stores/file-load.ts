@@ -29,7 +29,7 @@ interface Tail extends ReadTail {
 }
 
 /**
- * Reads the newest base and all changes since. A torn end is cut, and files that are needed no more are removed; what
+ * Reads the newest base and all changes since. A torn end is left out, and files that are needed no more are removed; what
  * it returns is durable.
  *
  * @throws RaftError `STORE_CORRUPT`, `STORE_MISMATCH`
@@ -41,17 +41,17 @@ export async function loadData(path: string, ip: string): Promise<LoadedData> {
   const beginning = names.bases.length === 0 ? nothing() : await readBase(path, first, ip);
   const tails = await readTails(path, ip, generations, beginning.nextSequence);
   for (const tail of tails) replay(beginning.data, tail, path);
-  for (const { generation, length } of tails) await mendTail(path, generation, length);
+  for (const { generation, whole } of tails) await mendTail(path, generation, whole);
   await syncDirectory(dirname(path));
   await removeFiles(voidNames(path, names, first));
   return {
     data: beginning.data,
     first,
     last: first + tails.length - 1,
-    lastLength: tails.at(-1)?.length ?? 0,
+    lastLength: tails.at(-1)?.whole.length ?? 0,
     nextSequence: tails.reduce((next, { records }) => next + records.length, beginning.nextSequence),
     baseSize: beginning.size,
-    tailSize: tails.reduce((sum, { length }) => sum + length, 0),
+    tailSize: tails.reduce((sum, { whole }) => sum + whole.length, 0),
   };
 }
 

@@ -60,13 +60,8 @@ export class TailFile {
     this.size += line.length;
   }
 
-  /** Leaves nothing behind the last line. */
-  async close(): Promise<void> {
-    try {
-      await this.#file.truncate(this.#end);
-    } finally {
-      await this.#file.close();
-    }
+  close(): Promise<void> {
+    return this.#file.close();
   }
 
   async #write(bytes: Buffer): Promise<void> {
@@ -88,8 +83,8 @@ function writesAreDurable(): boolean {
 /** What a tail file holds. */
 export interface ReadTail {
   readonly records: readonly TailRecord[];
-  /** The length of what is whole, in bytes. */
-  readonly length: number;
+  /** The header and the records, as they stand there. */
+  readonly whole: Buffer;
   /** Whether a record that was never acknowledged, or a part of one, follows that. */
   readonly isTorn: boolean;
 }
@@ -113,7 +108,7 @@ export async function readTail(
   while (!reader.isAtEnd && !reader.isTorn()) {
     records.push(reader.next({ generation, sequence: sequence + records.length }) as TailRecord);
   }
-  return { records, length: reader.position, isTorn: !reader.isAtEnd };
+  return { records, whole: bytes.subarray(0, reader.position), isTorn: !reader.isAtEnd };
 }
 
 /** What was written: no line ends with a zero. */
@@ -123,13 +118,10 @@ function withoutZeros(bytes: Buffer): Buffer {
   return bytes.subarray(0, end);
 }
 
-/** Cuts a tail file to what is whole, and makes that durable: the process may have been killed before it was. */
-export async function mendTail(path: string, generation: number, length: number): Promise<void> {
-  const file = await open(tailOf(path, generation), 'r+');
-  try {
-    await file.truncate(length);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+/**
+ * Writes what is whole of a tail file anew, durably: the process may have been killed before it was. It is another file
+ * then, which a process that has lost the lock, and still has the former one open, cannot write to.
+ */
+export async function mendTail(path: string, generation: number, whole: Buffer): Promise<void> {
+  await replaceFile(tailOf(path, generation), (file) => file.writeFile(whole));
 }

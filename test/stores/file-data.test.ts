@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { copyFile, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
@@ -37,12 +37,16 @@ function base(seq: number, count: number, valueLength = 0): NonNullable<DataChan
   return { revision: { term: 1, seq }, stampFloor: 0, datums };
 }
 
-/** A store that has made these saves, closed. */
+/** A store that has made these saves, closed; of its files only the lines are left. */
 async function saved(...saves: readonly DataChanges[]): Promise<FileStore> {
   const store = new FileStore(path, { compactAfterBytes: 0 });
   await store.open(IP);
   for (const changes of saves) await store.save(STATE, changes);
   await store.close();
+  for (const name of await files()) {
+    const bytes = await readFile(join(directory, name));
+    if (bytes.includes(0)) await truncate(join(directory, name), bytes.indexOf(0));
+  }
   return store;
 }
 
@@ -125,7 +129,20 @@ describe('the data files', () => {
     expect(room.indexOf(0)).toBeGreaterThan(size);
     expect(room.subarray(room.indexOf(0)).every((byte) => byte === 0)).toBe(true);
     await store.close();
+    await store.open(IP);
     expect((await readFile(`${path}.tail.1`)).indexOf(0)).toBe(-1);
+    await store.close();
+  });
+
+  it('are others after each open: a process that has lost the lock writes to the former ones', async () => {
+    const store = await saved({ append: [batch(1)] });
+    const former = await open(`${path}.tail.1`, 'r+');
+    await store.open(IP);
+    await store.save(STATE, { append: [batch(2)] });
+    await former.write('x'.repeat(1_000), 50);
+    await former.close();
+    await store.close();
+    expect(await tailOf()).toEqual([1, 2]);
   });
 
   it('get more room when it is used up', async () => {

@@ -74,7 +74,6 @@ vi.mock('node:fs/promises', async (original) => {
           () => handle.write(bytes, offset, Math.min(length, disk.asked.bytesAtOnce), position),
           () => handle.write(bytes, offset, length >> 1, position),
         ),
-      truncate: (length: number) => disk.step(`truncate ${name(path)}`, () => handle.truncate(length)),
       datasync: () => disk.step(`sync data of ${name(path)}`, () => handle.datasync()),
       sync: () => disk.step(`sync ${name(path)}`, () => handle.sync()),
       close: () =>
@@ -201,7 +200,6 @@ const SWAP = [
   'rename state.tail.2.tmp to state.tail.2',
   ...SAVE.slice(-3),
   'open state.tail.2',
-  'truncate state.tail.1',
   'close state.tail.1',
   'open state.base.2.tmp',
   'write state.base.2.tmp',

@@ -17,7 +17,6 @@ export type DiskStep =
       /** Where in the file; at its end when absent. */
       readonly position?: number;
     }
-  | { readonly type: 'truncate'; readonly file: number; readonly length: number }
   | { readonly type: 'sync'; readonly file: number }
   | { readonly type: 'rename'; readonly from: string; readonly to: string }
   | { readonly type: 'remove'; readonly name: string }
@@ -52,11 +51,6 @@ export class DiskModel {
       case 'write':
         this.#write(step);
         return;
-      case 'truncate': {
-        const inode = this.#inodeOf(step.file);
-        inode.content = inode.content.subarray(0, step.length);
-        return;
-      }
       case 'sync':
         this.#sync(step.file);
         return;
