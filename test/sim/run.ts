@@ -7,7 +7,7 @@ interface Share {
   readonly seeds: readonly number[];
   readonly peers: readonly number[];
   readonly hours: number;
-  /** Each how manieth seed is one with a registry. */
+  /** Each how manieth seed is one with a registry; 0: none is. */
   readonly registryEvery: number;
 }
 
@@ -39,7 +39,7 @@ const NOTHING: Result = {
   cpuMs: 0,
 };
 const MAX_WORKERS = 2;
-/** Without `--registry` so many seeds have one with a registry among them: the others are faster. */
+/** Without `--registry` and `--elections` so many seeds have one with a registry among them: the others are faster. */
 const REGISTRY_EVERY = 8;
 
 /** Runs each seed, the sizes in turn; prints what was seen broken, and the smallest schedule that breaks it. */
@@ -51,7 +51,7 @@ async function runShare({ seeds, peers, hours, registryEvery }: Share): Promise<
       seed,
       hours,
       peers: peers[seed % peers.length] ?? 3,
-      registry: seed % registryEvery === 0,
+      registry: registryEvery > 0 && seed % registryEvery === 0,
     };
     const report = await simulate(options);
     result.events += report.events;
@@ -91,7 +91,7 @@ async function inWorkers(shares: readonly Share[]): Promise<readonly Result[]> {
     shares.map(
       (share) =>
         new Promise<Result>((resolve, reject) => {
-          const worker = fork(own, ['--worker'], { execArgv: ['--import', 'tsx'] });
+          const worker = fork(own, ['--worker']);
           worker.once('message', (result) => resolve(result as Result));
           worker.once('exit', (code) => reject(new Error(`a worker ended with ${code}`)));
           worker.send(share);
@@ -130,20 +130,24 @@ async function main(): Promise<void> {
       hours: { type: 'string' },
       workers: { type: 'string' },
       registry: { type: 'boolean' },
+      elections: { type: 'boolean' },
     },
   });
+  if (values.registry === true && values.elections === true)
+    throw new TypeError('--registry and --elections cannot be given together');
   const count = number('seeds', values.seeds, values.seed === undefined ? 1_000 : 1);
   const first = number('seed', values.seed, 1);
   const peers = values.peers === undefined ? [3, 5, 7] : [number('peers', values.peers, 3)];
   const hours = number('hours', values.hours, 0.01);
   const workers = Math.min(MAX_WORKERS, count, number('workers', values.workers, MAX_WORKERS));
+  const registryEvery = values.registry === true ? 1 : values.elections === true ? 0 : REGISTRY_EVERY;
   const shares = Array.from({ length: workers }, (_, worker) => ({
     seeds: Array.from({ length: count }, (__, at) => first + at).filter(
       (_seed, at) => at % workers === worker,
     ),
     peers,
     hours,
-    registryEvery: values.registry === true ? 1 : REGISTRY_EVERY,
+    registryEvery,
   }));
   const began = performance.now();
   const results = workers === 1 ? [await runShare(shares[0] as Share)] : await inWorkers(shares);
