@@ -8,6 +8,7 @@ import {
   type BeatReply,
   compareRevisions,
   type DatumsReply,
+  type Draft,
   type KeysReply,
   type ListedKey,
   NO_REVISION,
@@ -455,7 +456,7 @@ export class RaftCore {
       else if (this.isLeader(this.#now)) registry.answerReads();
     }
     this.#save();
-    for (const output of registry?.takeAfterSave() ?? []) this.peers.output(output);
+    if (registry !== null) for (const output of registry.takeAfterSave()) this.peers.output(output);
     const { state, term, voteFor, ip } = this.#self;
     if (state === 'LEADER')
       assert(
@@ -679,7 +680,7 @@ export class RaftCore {
     const { peer, transfer = false, revision = NO_REVISION } = vote;
     if (!this.#mayVote(vote)) return this.#voteReply(false, now);
     const refusedForMs = this.#refusedForMs(peer.ip, transfer, now);
-    if (refusedForMs > 0) return { ...this.#voteReply(false, now), promiseMs: Math.ceil(refusedForMs) };
+    if (refusedForMs > 0) return this.#voteReply(false, now, refusedForMs);
     if (peer.term < this.#self.term) return this.#voteReply(false, now);
     if (peer.term > this.#self.term) this.#adopt(peer.term, now);
     if (compareRevisions(revision, this.#newest) < 0) return this.#voteReply(false, now);
@@ -695,8 +696,7 @@ export class RaftCore {
     const refusedForMs = this.#refusedForMs(peer.ip, false, now);
     const isFresh = compareRevisions(revision, this.#newest) >= 0;
     const granted = refusedForMs === 0 && peer.term > this.#self.term && isFresh && this.#mayVote(vote);
-    const reply = { ...this.#voteReply(granted, now), round };
-    return refusedForMs > 0 ? { ...reply, promiseMs: Math.ceil(refusedForMs) } : reply;
+    return this.#voteReply(granted, now, refusedForMs, round);
   }
 
   /** Section 1, vote: as original peers expect it. */
@@ -718,8 +718,12 @@ export class RaftCore {
     this.#electionDue = this.#timeouts.after(now + this.timing.leaderTimeoutMs);
   }
 
-  #voteReply(granted: boolean, now: number): VoteReply {
-    return { ...this.#snapshot(now), granted };
+  #voteReply(granted: boolean, now: number, refusedForMs: number = 0, round?: number): VoteReply {
+    const reply = this.#snapshot(now) as Draft<VoteReply>;
+    reply.granted = granted;
+    if (round !== undefined) reply.round = round;
+    if (refusedForMs > 0) reply.promiseMs = Math.ceil(refusedForMs);
+    return reply;
   }
 
   // ---- Candidate

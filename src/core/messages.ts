@@ -4,6 +4,9 @@ import type { MemberChange } from './members.js';
 import type { NacosDatumsReply, NacosDoneReply, NacosRequest } from './nacos-messages.js';
 import type { PeerSnapshot } from './peer.js';
 
+/** A message while it is written, field by field: what is spread costs much more, and lives until a full garbage collection. */
+export type Draft<Message> = { -readonly [Name in keyof Message]: Message[Name] };
+
 /** How fresh a peer's data is; compared in votes, by term, then by seq (section 4). */
 export interface Revision {
   /** Integer from 0 to 2^53 - 1. */

@@ -3,6 +3,7 @@ import type {
   Beat,
   BeatReply,
   DatumKey,
+  Draft,
   PeerReply,
   RaftRequest,
   Transfer,
@@ -27,8 +28,6 @@ import { replyFields } from './refusal.js';
 
 /** The most keys in one beat: original peers name all that they hold, two a service. */
 export const MAX_DATUMS = 100_000;
-/** A message while its fields are read, one by one: spreading what may be absent costs much more. */
-type Draft<Message> = { -readonly [Name in keyof Message]: Message[Name] };
 
 /**
  * Reads a request that came from outside.
@@ -104,7 +103,8 @@ export function decodeBeat(raw: unknown): Beat {
  */
 export function decodeVoteReply(raw: unknown): VoteReply {
   const fields = replyFields(raw);
-  const reply: Draft<VoteReply> = { ...readPeer(fields), granted: fields.boolean('granted') };
+  const reply = readPeer(fields) as Draft<VoteReply>;
+  reply.granted = fields.boolean('granted');
   if (fields.has('round')) reply.round = fields.integer('round');
   if (fields.has('promiseMs')) reply.promiseMs = fields.number('promiseMs', 1, MAX_MS);
   return reply;
@@ -117,7 +117,8 @@ export function decodeVoteReply(raw: unknown): VoteReply {
  */
 export function decodeBeatReply(raw: unknown): BeatReply {
   const fields = replyFields(raw);
-  const reply: Draft<BeatReply> = { ...readPeer(fields), requestTerm: fields.integer('requestTerm') };
+  const reply = readPeer(fields) as Draft<BeatReply>;
+  reply.requestTerm = fields.integer('requestTerm');
   if (fields.has('sentAt')) reply.sentAt = readSentAt(fields);
   if (fields.has('data')) reply.data = readDataReply(fields.object('data'));
   if (fields.has('learner')) reply.learner = fields.integer('learner');

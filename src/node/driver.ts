@@ -44,10 +44,26 @@ interface Caller {
   readonly isWrite: boolean;
 }
 
-interface Mail {
-  readonly handle: (now: number) => unknown;
+type Input<T> = (core: RaftCore, now: number) => T;
+
+/** An input that waits for its turn, and what the core said to it. */
+class Mail {
+  readonly input: Input<unknown>;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
+  result: unknown = undefined;
+  refusal: RaftError | null = null;
+
+  constructor(input: Input<unknown>, resolve: (result: unknown) => void, reject: (error: unknown) => void) {
+    this.input = input;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  answer(): void {
+    if (this.refusal === null) this.resolve(this.result);
+    else this.reject(this.refusal);
+  }
 }
 
 /**
@@ -79,6 +95,7 @@ export class Driver {
   #alarmAt = Number.POSITIVE_INFINITY;
   #cancelAlarm: () => void = () => {};
   #transfer: Promise<RaftError | null> = Promise.resolve(null);
+  readonly #gained = (ms: number): void => this.#core.wallClockGained(ms);
 
   constructor(core: RaftCore, options: ResolvedOptions, hooks: DriverHooks) {
     this.#core = core;
@@ -201,13 +218,17 @@ export class Driver {
   }
 
   /** Answers to own requests are taken in any number: there are no more of them than requests under way. */
-  #post<T>(input: (core: RaftCore, now: number) => T): Promise<T> {
-    if (!this.#isRunning) return Promise.reject(notRunning());
-    return new Promise<T>((resolve, reject) => {
-      const handle = (now: number): T => input(this.#core, now);
-      this.#mailbox.push({ handle, resolve: resolve as (result: unknown) => void, reject });
-      void this.#drain();
-    });
+  #post<T>(input: Input<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => this.#deliver(input, resolve, reject));
+  }
+
+  #deliver<T>(input: Input<T>, resolve: (result: T) => void, reject: (error: unknown) => void): void {
+    if (!this.#isRunning) {
+      reject(notRunning());
+      return;
+    }
+    this.#mailbox.push(new Mail(input, resolve as (result: unknown) => void, reject));
+    this.#drain();
   }
 
   /** Opens a call whose answer comes as an output, or never while the outcome is open. */
@@ -246,15 +267,21 @@ export class Driver {
   }
 
   #now(): number {
-    return this.#time.now((ms) => this.#core.wallClockGained(ms));
+    return this.#time.now(this.#gained);
   }
 
-  async #drain(): Promise<void> {
+  #drain(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
+    this.#handleAll();
+  }
+
+  #handleAll(): void {
     for (let mail = this.#nextMail(); mail !== null; mail = this.#nextMail()) {
       const carriedOut = this.#handle(mail);
-      if (carriedOut !== null) await carriedOut;
+      if (carriedOut === null) continue;
+      void carriedOut.then(() => this.#handleAll());
+      return;
     }
     this.#isDraining = false;
     this.#setAlarm();
@@ -266,17 +293,17 @@ export class Driver {
     if (mail !== undefined) return mail;
     if (!this.#alarmRang) return null;
     this.#alarmRang = false;
-    return { handle: (now) => this.#core.tick(now), resolve: () => {}, reject: () => {} };
+    return new Mail(tick, ignore, ignore);
   }
 
   /** Returns what must be waited for before the next mail; null for most mail, of which nothing follows. */
   #handle(mail: Mail): Promise<void> | null {
     this.#inHand = mail;
     try {
-      const answer = this.#answer(mail);
+      this.#handIn(mail);
       const outputs = this.#core.takeOutputs();
-      if (outputs.length > 0) return this.#carryOutAll(mail, outputs, answer);
-      if (this.#isRunning) answer();
+      if (outputs.length > 0) return this.#carryOutAll(mail, outputs);
+      if (this.#isRunning) mail.answer();
     } catch (cause) {
       this.#mailFailed(mail, cause);
     }
@@ -284,12 +311,12 @@ export class Driver {
     return null;
   }
 
-  async #carryOutAll(mail: Mail, first: readonly Output[], answer: () => void): Promise<void> {
+  async #carryOutAll(mail: Mail, first: readonly Output[]): Promise<void> {
     try {
       for (let outputs = first; outputs.length > 0; outputs = this.#core.takeOutputs()) {
         await this.#carryOut(outputs);
       }
-      if (this.#isRunning) answer();
+      if (this.#isRunning) mail.answer();
     } catch (cause) {
       this.#mailFailed(mail, cause);
     }
@@ -297,6 +324,7 @@ export class Driver {
   }
 
   #mailFailed(mail: Mail, cause: unknown): void {
+    this.#inHand = null;
     mail.reject(cause);
     if (this.#isRunning) this.#fail(cause);
   }
@@ -309,14 +337,13 @@ export class Driver {
     if (this.#isRunning) for (const { emit } of events) emit();
   }
 
-  /** Gives the mail to the core, and returns how to answer it; throws when the core itself is at fault. */
-  #answer(mail: Mail): () => void {
+  /** Gives the mail to the core, and notes what it says; throws when the core itself is at fault. */
+  #handIn(mail: Mail): void {
     try {
-      const result = mail.handle(this.#now());
-      return () => mail.resolve(result);
+      mail.result = mail.input(this.#core, this.#now());
     } catch (error) {
       if (!(error instanceof RaftError) || error.code === 'INTERNAL') throw error;
-      return () => mail.reject(error);
+      mail.refusal = error;
     }
   }
 
@@ -370,22 +397,29 @@ export class Driver {
   }
 
   #send(to: string, request: RaftRequest): void {
-    const outcome = this.#exchange(to, request);
-    if (request.type === 'transfer') this.#transfer = outcome;
+    if (request.type !== 'transfer') this.#exchange(to, request, ignore);
+    else this.#transfer = new Promise((resolve) => this.#exchange(to, request, resolve));
   }
 
-  /** Asks `to` and tells the core the outcome; never rejects. */
-  async #exchange(to: string, request: RaftRequest): Promise<RaftError | null> {
-    try {
-      const input = receive(to, request, await this.#requests.ask(to, request));
-      await this.#post(input);
-      return null;
-    } catch (cause) {
+  /** Asks `to` and tells the core the outcome, then `over`. */
+  #exchange(to: string, request: RaftRequest, over: (error: RaftError | null) => void): void {
+    const failed = (cause: unknown): void => {
       const error = cause instanceof RaftError ? cause : new RaftError('INTERNAL', textOf(cause), { cause });
       debug('%s to %s failed: %s %s', request.type, to, error.code, error.message);
-      await this.#post((core, now) => core.requestFailed(to, request, error, now)).catch(() => {});
-      return error;
-    }
+      const told = (): void => over(error);
+      this.#deliver((core, now) => core.requestFailed(to, request, error, now), told, told);
+    };
+    const answered = (reply: unknown): void => {
+      let input: Input<unknown>;
+      try {
+        input = receive(to, request, reply);
+      } catch (cause) {
+        failed(cause);
+        return;
+      }
+      this.#deliver(input, () => over(null), failed);
+    };
+    this.#requests.begin(to, request, answered, failed);
   }
 
   #fail(cause: unknown): void {
@@ -415,10 +449,14 @@ export class Driver {
       // While a save is under way the process may be stopped: the alarm is set anew afterwards, and waits for mail again.
       if (!this.#isRunning || this.#isDraining) return;
       this.#alarmRang = true;
-      void this.#drain();
+      this.#drain();
     });
   }
 }
+
+const tick = (core: RaftCore, now: number): void => core.tick(now);
+
+const ignore = (): void => {};
 
 /** Waits for a store. @throws RaftError `STORE_FAILED`, or what the store throws if a RaftError */
 async function stored(work: () => Promise<void>): Promise<void> {

@@ -23,21 +23,28 @@ export class Requests {
    * @throws RaftError `TIMEOUT`, `NOT_RUNNING` (by `abortAll`), `UNREACHABLE`, or what the transport threw if a RaftError
    */
   ask(to: string, request: RaftRequest, deadlineMs: number = this.#deadlineMs): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const open = new OpenRequest(reject);
-      open.cancelTimer = this.#clock.setTimer(() => this.#abort(open, timeout(to, deadlineMs)), deadlineMs);
-      this.#open.add(open);
-      this.#request(to, request, open).then(
-        (reply) => {
-          this.#close(open);
-          resolve(reply);
-        },
-        (cause: unknown) => {
-          this.#close(open);
-          reject(asRaftError(to, cause));
-        },
-      );
-    });
+    return new Promise((resolve, reject) => this.begin(to, request, resolve, reject, deadlineMs));
+  }
+
+  /** Asks `to`, and calls either `answered` or `failed`, once: `ask` without a promise of its own. */
+  begin(
+    to: string,
+    request: RaftRequest,
+    answered: (reply: unknown) => void,
+    failed: (error: RaftError) => void,
+    deadlineMs: number = this.#deadlineMs,
+  ): void {
+    const open = new OpenRequest(failed);
+    open.cancelTimer = this.#clock.setTimer(() => this.#abort(open, timeout(to, deadlineMs)), deadlineMs);
+    this.#open.add(open);
+    this.#request(to, request, open).then(
+      (reply) => {
+        if (this.#close(open)) answered(reply);
+      },
+      (cause: unknown) => {
+        if (this.#close(open)) failed(asRaftError(to, cause));
+      },
+    );
   }
 
   /** Ends all open requests with `error`. */
@@ -50,39 +57,37 @@ export class Requests {
     open.abort(error);
   }
 
-  #close(open: OpenRequest): void {
+  /** Whether it was open until now. */
+  #close(open: OpenRequest): boolean {
     open.cancelTimer();
-    this.#open.delete(open);
+    return this.#open.delete(open);
   }
 
   /** A transport may throw instead of rejecting. */
   #request(to: string, request: RaftRequest, open: OpenRequest): Promise<unknown> {
-    const options: RequestOptions = {
-      get signal() {
-        return open.signal;
-      },
-    };
     try {
-      return Promise.resolve(this.#transport.request(to, request, options));
+      return Promise.resolve(this.#transport.request(to, request, open));
     } catch (cause) {
       return Promise.reject(cause);
     }
   }
 }
 
-/** A request under way. */
-class OpenRequest {
+/** A request under way, and what the transport gets of it. */
+class OpenRequest implements RequestOptions {
+  declare readonly signal: AbortSignal;
   cancelTimer: () => void = () => {};
-  readonly #reject: (error: RaftError) => void;
+  readonly #failed: (error: RaftError) => void;
   #aborter: AbortController | null = null;
   #error: RaftError | null = null;
 
-  constructor(reject: (error: RaftError) => void) {
-    this.#reject = reject;
+  constructor(failed: (error: RaftError) => void) {
+    this.#failed = failed;
+    Object.defineProperty(this, 'signal', SIGNAL);
   }
 
   /** Made when the transport asks for it: signals cost much, and are not wanted by all. */
-  get signal(): AbortSignal {
+  makeSignal(): AbortSignal {
     this.#aborter ??= new AbortController();
     if (this.#error !== null) this.#aborter.abort(this.#error);
     return this.#aborter.signal;
@@ -90,10 +95,21 @@ class OpenRequest {
 
   abort(error: RaftError): void {
     this.#error = error;
-    this.#reject(error);
     this.#aborter?.abort(error);
+    this.#failed(error);
   }
 }
+
+/**
+ * The signal is a property of each request's own, so that options can be copied. All share its getter: V8 puts a function
+ * that is written in an object literal into the old space, where it would keep each request until a full garbage collection.
+ */
+const SIGNAL: PropertyDescriptor = {
+  enumerable: true,
+  get(this: OpenRequest): AbortSignal {
+    return this.makeSignal();
+  },
+};
 
 function timeout(ip: string, ms: number): RaftError {
   return new RaftError('TIMEOUT', `no answer from ${ip} within ${ms} ms`, { ip });

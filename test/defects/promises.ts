@@ -7,8 +7,8 @@ export const PROMISES: readonly Defect[] = [
     patches: [
       patch(
         CORE,
-        'if (refusedForMs > 0) return {',
-        'if (refusedForMs > 0 && peer.term <= this.#self.term) return {',
+        'if (refusedForMs > 0) return this.#voteReply(',
+        'if (refusedForMs > 0 && peer.term <= this.#self.term) return this.#voteReply(',
       ),
     ],
     foundBy: [simulator(5), model()],

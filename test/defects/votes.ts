@@ -98,8 +98,8 @@ export const VOTES: readonly Defect[] = [
     patches: [
       patch(
         CORE,
-        'const reply = { ...this.#voteReply(granted, now), round };',
-        'if (granted) this.#adopt(peer.term, now);\n    const reply = { ...this.#voteReply(granted, now), round };',
+        'return this.#voteReply(granted, now, refusedForMs, round);',
+        'if (granted) this.#adopt(peer.term, now);\n    return this.#voteReply(granted, now, refusedForMs, round);',
       ),
     ],
     foundBy: [simulator(1)],

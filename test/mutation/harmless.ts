@@ -26,7 +26,7 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/core.ts: this.peers.update(reply.ip === from ? reply : { ...reply, ip: from }); => this.peers.update(false ? reply : { ...reply, ip: from });',
     'src/node/fields.ts: if (value.length === 0) return []; => if (false) return [];',
     'src/node/driver.ts: if (this.#events.length === 0) return; => if (false) return;',
-    'src/node/driver.ts: if (outputs.length > 0) return this.#carryOutAll(mail, outputs, answer); => if (outputs.length >= 0) return this.#carryOutAll(mail, outputs, answer);',
+    'src/node/driver.ts: if (outputs.length > 0) return this.#carryOutAll(mail, outputs); => if (outputs.length >= 0) return this.#carryOutAll(mail, outputs);',
     'src/node/driver.ts: if (due >= this.#alarmAt || due === Number.POSITIVE_INFINITY) return; => if (due > this.#alarmAt || due === Number.POSITIVE_INFINITY) return;',
   ],
   'nothing was listed, nothing is missing: the types do not know it': [

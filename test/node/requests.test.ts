@@ -39,3 +39,20 @@ test('the options of a request can be copied', () => {
   expect(copied.signal?.aborted).toBe(true);
   return expect(asked).rejects.toMatchObject({ code: 'NOT_RUNNING' });
 });
+
+test('an answer that comes after the request was given up is not taken', async () => {
+  let reply = (_reply: unknown): void => {};
+  const late = new Promise<unknown>((resolve) => {
+    reply = resolve;
+  });
+  const requests = new Requests({ ...silent().transport, request: () => late }, systemClock, 1_000);
+  const outcomes: unknown[] = [];
+  const note = (outcome: unknown): void => void outcomes.push(outcome);
+  requests.begin('b:1', { type: 'peer' }, note, note);
+  const error = new RaftError('NOT_RUNNING', 'over');
+  requests.abortAll(error);
+  reply('too late');
+  await late;
+  await Promise.resolve();
+  expect(outcomes).toEqual([error]);
+});
