@@ -195,11 +195,14 @@ export class SimHost implements Clock {
     return this.#settled();
   }
 
-  async #settled(): Promise<void> {
-    await settle();
-    this.#onStep();
-    if (this.#checks.length > 0 && !this.#isResuming) await this.#afterMail();
+  #settled(): Promise<void> {
+    return settle().then(this.#stepped);
   }
+
+  readonly #stepped = (): Promise<void> | undefined => {
+    this.#onStep();
+    return this.#checks.length > 0 && !this.#isResuming ? this.#afterMail() : undefined;
+  };
 
   async #afterMail(): Promise<void> {
     while (this.#checks.length > 0 && this.isAlive && this.#stalls === 0) {

@@ -1,3 +1,4 @@
+import type { PeerSnapshot } from '../../core/peer.js';
 import type { Member } from '../../core/peer-set.js';
 import { RaftNode } from '../../node/node.js';
 import type { Stored } from '../../stores/store.js';
@@ -187,16 +188,17 @@ async function heal(
   const bound = from + HEALS_WITHIN_L * Math.max(...cluster.leaderTimeoutsMs);
   const end = Math.max(from + HEAL_L * cluster.leaderTimeoutMs, bound);
   let agreedAt: number | null = null;
-  let agreed = '';
+  let agreed: Leader | null = null;
   const look = (): void => {
     const leader = commonLeader(world);
-    if (leader === agreed) return;
-    agreed = leader;
-    agreedAt = leader === '' ? null : world.scheduler.now;
+    if (isSame(leader, agreed)) return;
+    // A copy: what a node shows may change.
+    agreed = leader === null ? null : { ip: leader.ip, term: leader.term };
+    agreedAt = leader === null ? null : world.scheduler.now;
     if (world.scheduler.now > bound) world.report('L1', '', `the leader changed ${describeViews(world)}`);
   };
   await runUntil(world, bound, look);
-  if (!world.isOver && agreed === '')
+  if (!world.isOver && agreed === null)
     world.report('L1', '', `no common leader ${HEALS_WITHIN_L} L after the faults: ${describeViews(world)}`);
   const check = data?.settle();
   await runUntil(world, end, look);
@@ -213,16 +215,18 @@ async function runUntil(world: World, end: number, afterEach: () => void = () =>
   if (!world.isOver) world.scheduler.now = Math.max(world.scheduler.now, end);
 }
 
-/** The leader whom all know, and who leads; '' when there is none. */
-function commonLeader(world: World): string {
+type Leader = Pick<PeerSnapshot, 'ip' | 'term'>;
+
+/** The leader whom all know, and who leads; null when there is none. */
+function commonLeader(world: World): Leader | null {
   const places = world.members;
   const first = places[0]?.process?.node.leader ?? null;
-  if (first === null) return '';
-  for (const { process } of places) {
-    const leader = process?.node.leader;
-    if (leader?.ip !== first.ip || leader.term !== first.term) return '';
-  }
-  return `${first.ip} in term ${first.term}`;
+  for (const { process } of places) if (!isSame(process?.node.leader ?? null, first)) return null;
+  return first;
+}
+
+function isSame(a: Leader | null, b: Leader | null): boolean {
+  return a === b || (a !== null && b !== null && a.ip === b.ip && a.term === b.term);
 }
 
 function describeViews({ members }: World): string {
