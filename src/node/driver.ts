@@ -150,11 +150,8 @@ export class Driver {
     const outcomes = writes.map((write) =>
       this.#call<WriteReply>(true, (id) => this.#writes.push({ ...write, id })),
     );
-    if (!othersWait && this.#writes.length > 0) {
-      this.#post((core, now) => this.#handInWrites(core, now)).catch((error: RaftError) =>
-        this.#refuse(error),
-      );
-    }
+    // Those whom one commit has told of their former writes may write again at once: theirs go along.
+    if (!othersWait && this.#writes.length > 0) queueMicrotask(() => this.#postWrites());
     return outcomes;
   }
 
@@ -254,6 +251,10 @@ export class Driver {
     this.#callers.delete(id);
     if (result instanceof RaftError) caller?.reject(result);
     else caller?.resolve(result as never);
+  }
+
+  #postWrites(): void {
+    this.#post((core, now) => this.#handInWrites(core, now)).catch((error: RaftError) => this.#refuse(error));
   }
 
   #handInWrites(core: RaftCore, now: number): void {
