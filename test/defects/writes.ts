@@ -119,7 +119,7 @@ export const WRITTEN: readonly Defect[] = [
         'return (this.#term !== null && term < this.#term) || ',
       ),
     ],
-    foundBy: [registry(20_280)],
+    foundBy: [registry(199)],
   },
   {
     name: 'a forward that a stop cuts off fails for certain',
