@@ -14,6 +14,8 @@ export type {
   BeatReply,
   DatumKey,
   ErrorReply,
+  HoldReply,
+  HoldRequest,
   LeaderReply,
   PeerReply,
   RaftReply,

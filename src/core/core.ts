@@ -44,6 +44,11 @@ export interface RaftCoreOptions {
   readonly bootstrap?: boolean;
   /** Whom a peer with an empty store waits for: enough others, or all of them. @default 'majority' */
   readonly rejoin?: 'majority' | 'strict';
+  /**
+   * Whether a lost connection ends a promise at once (D17). Then S2 rests on fencing tokens, for up to one lease, whenever
+   * a majority loses its connections to a leader that is alive before that leader does. @default false
+   */
+  readonly releaseOnDisconnect?: boolean;
   /** What the store held of the original's datums; under the rules of Nacos. @default none */
   readonly nacosDatums?: readonly NacosDatum[];
   /** How fresh this peer's data is. @default { term: 0, seq: 0 } */
@@ -77,6 +82,7 @@ export class RaftCore {
   readonly #random: () => number;
   readonly #revision: Revision;
   readonly #registry: Registry | null;
+  readonly #releases: boolean;
   readonly #lease: Lease;
   readonly #timeouts: ElectionTimeouts;
   readonly #promise: LeaderPromise = { holder: null, until: Number.NEGATIVE_INFINITY };
@@ -95,6 +101,8 @@ export class RaftCore {
 
   #electionDue = 0;
   #heartbeatDue = 0;
+  /** The stamp of the newest beat. */
+  #lastSentAt = Number.NEGATIVE_INFINITY;
   #noCampaignBefore = Number.NEGATIVE_INFINITY;
   #round: PreVoteRound | null = null;
   #roundNumber: number;
@@ -106,6 +114,7 @@ export class RaftCore {
     this.#random = options.random;
     this.#revision = options.revision ?? NO_REVISION;
     this.#registry = this.#newRegistry(options);
+    this.#releases = this.#resolveRelease(options);
     this.#lease = new Lease(this.timing);
     this.#timeouts = new ElectionTimeouts(this.peers, this.timing, this.#random);
     this.#roundNumber = Math.floor(this.#random() * 2 ** 31);
@@ -300,6 +309,18 @@ export class RaftCore {
   }
 
   /**
+   * The connection to `ip` is lost, whoever of the two opened it (section 3, release on disconnect; D17): a promise to it
+   * is over, and what it acknowledged counts no longer. Nothing happens without `releaseOnDisconnect`.
+   */
+  disconnected(ip: string, now: number): void {
+    this.#input(now, (at) => {
+      if (!this.#releases) return;
+      if (this.#self.state === 'LEADER') this.#lostFollower(ip, at);
+      else if (this.#promise.holder === ip && at < this.#promise.until) this.#release(at);
+    });
+  }
+
+  /**
    * Takes writes in at the leader, as one batch where that can be. The outcome of each comes as an `answer` with its id:
    * a `WriteReply` once it is committed, or a RaftError: `NO_LEADER`, `NOT_LEADER` (forwarded to a leader that is not the
    * one of that term), `BUSY`, `TOO_LARGE`, `CONFLICT`: it was not done; `OUTCOME_UNKNOWN`: it may still be done.
@@ -336,13 +357,17 @@ export class RaftCore {
   }
 
   /**
-   * Reads `key` so that what was committed before the call is seen (section 4, reads): at the leader, by its lease. The
-   * outcome comes as an `answer` with `id`: a `ReadReply`, or a RaftError `NO_LEADER`.
+   * Reads `key` so that what was committed before the call is seen (section 4, reads): at the leader, by its lease, or
+   * with `releaseOnDisconnect` by a round of beats. The outcome comes as an `answer` with `id`: a `ReadReply`, or a
+   * RaftError `NO_LEADER`.
    *
    * @throws RaftError `NOT_LEADER`, `UNSUPPORTED`
    */
   read(id: number, key: string, now: number): void {
-    this.#asLeader(now, (registry) => registry.read(id, key));
+    this.#asLeader(now, (registry, at) => {
+      registry.read(id, key, this.#releases ? this.#lastSentAt : Number.NEGATIVE_INFINITY);
+      this.#askForReads(at);
+    });
   }
 
   /** What is committed here, as far as this peer knows; null without a registry. */
@@ -453,7 +478,7 @@ export class RaftCore {
     const registry = this.#registry;
     if (registry !== null) {
       if (this.#self.state !== 'LEADER') registry.follow();
-      else if (this.isLeader(this.#now)) registry.answerReads();
+      else if (this.isLeader(this.#now)) registry.answerReads(this.#lease.majoritySentAt);
     }
     this.#save();
     if (registry !== null) for (const output of registry.takeAfterSave()) this.peers.output(output);
@@ -617,6 +642,13 @@ export class RaftCore {
     }
     if (now >= this.#electionDue && this.#mayEverCampaign()) this.#campaign(now, false);
     this.nacosDatums?.expire(now);
+  }
+
+  /** The leader's process is gone, as it seems: this peer may vote, and comes up in its turn. */
+  #release(now: number): void {
+    this.#promise.until = now;
+    this.peers.loseLeader();
+    this.#electionDue = this.#timeouts.after(now);
   }
 
   #adopt(term: number, now: number): void {
@@ -820,6 +852,7 @@ export class RaftCore {
   #newBeat(now: number): { readonly type: 'beat' } & Beat {
     const { leaderTimeoutMs } = this.timing;
     const sentAt = this.#lease.timeOf(now);
+    this.#lastSentAt = sentAt;
     const datums = this.nacosDatums?.beatKeys() ?? [];
     return { type: 'beat', peer: this.#snapshot(now), datums, leaderTimeoutMs, sentAt };
   }
@@ -843,6 +876,19 @@ export class RaftCore {
     if (this.#self.state !== 'LEADER') return;
     if (this.peers.rules.leases) this.#leadOnceLeased(now);
     if (data !== undefined) this.#sendData(false, now);
+    this.#askForReads(now);
+  }
+
+  /** Reads that wait for a round of beats have one at a time: those that come meanwhile share the next. */
+  #askForReads(now: number): void {
+    const isOver =
+      this.#lease.majoritySentAt >= this.#lastSentAt && this.#lease.timeOf(now) > this.#lastSentAt;
+    if (this.#releases && this.#registry?.hasReads === true && isOver) this.#beat(now);
+  }
+
+  #lostFollower(ip: string, now: number): void {
+    this.#lease.disconnected(ip, now);
+    if (now >= this.#stepDownDue) this.#leaseEnded(now);
   }
 
   /** Commits what a majority holds; followers are told soon, for somebody may listen there. */
@@ -912,6 +958,11 @@ export class RaftCore {
   }
 
   // ---- Registry
+
+  #resolveRelease({ releaseOnDisconnect = false }: RaftCoreOptions): boolean {
+    if (!releaseOnDisconnect || this.peers.rules.promises) return releaseOnDisconnect;
+    throw new RaftError('BAD_OPTION', 'releaseOnDisconnect must be left out under the rules of Nacos');
+  }
 
   #newRegistry({ registry: limits, data }: RaftCoreOptions): Registry | null {
     if (limits === undefined) return null;

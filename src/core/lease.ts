@@ -47,8 +47,11 @@ export class Lease {
   #voters: readonly number[] = [];
   #needed = 0;
   #sentAt = new Float64Array(0);
+  /** When each member's connection was lost last: beats that were sent before do not count any more. */
+  #lostAt = new Float64Array(0);
   #sorted = new Float64Array(0);
   #electedAt = Number.NEGATIVE_INFINITY;
+  #majoritySentAt = Number.NEGATIVE_INFINITY;
   #end = Number.NEGATIVE_INFINITY;
   #isGained = false;
   #isOver = false;
@@ -69,6 +72,7 @@ export class Lease {
   begin(now: number, others: readonly string[], voters: readonly string[], needed: number): void {
     this.#others = [];
     this.#sentAt = new Float64Array(0);
+    this.#lostAt = new Float64Array(0);
     this.#electedAt = now;
     this.#isGained = false;
     this.#isOver = false;
@@ -77,6 +81,7 @@ export class Lease {
 
   /** The members changed (section 4, members): what the remaining ones acknowledged stands. */
   changeMembers(others: readonly string[], voters: readonly string[], needed: number): void {
+    this.#lostAt = Float64Array.from(others, (ip) => this.#lostAtOf(ip));
     this.#sentAt = Float64Array.from(others, (ip) => this.sentAt(ip));
     this.#others = others;
     this.#voters = voters.map((ip) => others.indexOf(ip));
@@ -98,9 +103,24 @@ export class Lease {
   /** A member acknowledged the beat that was sent at `sentAt`; one not sent yet, or of a stranger, does not count. */
   acknowledged(ip: string, sentAt: number, now: number): void {
     const at = this.#others.indexOf(ip);
-    if (at < 0 || sentAt > this.timeOf(now) || sentAt <= this.sentAt(ip)) return;
+    if (at < 0 || sentAt > this.timeOf(now) || sentAt <= this.sentAt(ip) || sentAt <= this.#lostAtOf(ip))
+      return;
     this.#sentAt[at] = sentAt;
     this.#count();
+  }
+
+  /** The connection to a member is lost (D17): it may have dropped its promise, so what it acknowledged is void. */
+  disconnected(ip: string, now: number): void {
+    const at = this.#others.indexOf(ip);
+    if (at < 0) return;
+    this.#lostAt[at] = this.timeOf(now);
+    this.#sentAt[at] = Number.NEGATIVE_INFINITY;
+    this.#count();
+  }
+
+  /** When the newest beat was sent that a majority acknowledged; infinity when no other peer is needed. */
+  get majoritySentAt(): number {
+    return this.#majoritySentAt;
   }
 
   /** When the newest beat was sent that `ip` acknowledged; minus infinity when none was. */
@@ -144,7 +164,11 @@ export class Lease {
       this.#sorted[at] = this.#sentAt[this.#voters[at] as number] as number;
     }
     this.#sorted.sort();
-    const newest = this.#sorted[this.#sorted.length - this.#needed] ?? Number.POSITIVE_INFINITY;
-    this.#end = newest + leaseMs(this.#timing);
+    this.#majoritySentAt = this.#sorted[this.#sorted.length - this.#needed] ?? Number.POSITIVE_INFINITY;
+    this.#end = this.#majoritySentAt + leaseMs(this.#timing);
+  }
+
+  #lostAtOf(ip: string): number {
+    return this.#lostAt[this.#others.indexOf(ip)] ?? Number.NEGATIVE_INFINITY;
   }
 }

@@ -156,6 +156,19 @@ export interface ReadReply {
   readonly datum: StoredDatum | null;
 }
 
+/** A follower asks its leader to keep this request open: its end is the signal that one of the two is gone (D17). */
+export interface HoldRequest {
+  /** The follower. */
+  readonly ip: string;
+  /** False: to be answered at once, by one that would hold it. */
+  readonly wait: boolean;
+}
+
+/** The reply to a request that is not held, or not held any longer. */
+export interface HoldReply {
+  readonly held: true;
+}
+
 /** A key of the list that a peer catches up by, and the batch that set it. */
 export interface ListedKey {
   readonly key: string;
@@ -233,6 +246,7 @@ export type RaftRequest =
   | ({ readonly type: 'writes' } & WritesRequest)
   | { readonly type: 'read'; readonly key: string }
   | ({ readonly type: 'member' } & MemberRequest)
+  | ({ readonly type: 'hold' } & HoldRequest)
   | { readonly type: 'keys'; readonly at?: Revision; readonly from: number }
   | { readonly type: 'datums'; readonly at: Revision; readonly keys: readonly ListedKey[] }
   | { readonly type: 'leader' }
@@ -248,6 +262,7 @@ export type RaftReply =
   | WriteReply
   | WritesReply
   | ReadReply
+  | HoldReply
   | KeysReply
   | DatumsReply
   | LeaderReply

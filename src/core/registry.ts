@@ -57,6 +57,8 @@ const NEAR = 100;
 interface Read {
   readonly id: number;
   readonly key: string;
+  /** A majority must acknowledge a beat that was sent later than this. */
+  readonly after: number;
 }
 
 /** What the registry is told of the peer that it belongs to. */
@@ -249,15 +251,25 @@ export class Registry {
     }
   }
 
-  /** A linearizable read: answered by `answerReads` once this leadership is current. */
-  read(id: number, key: string): void {
-    this.#reads.push({ id, key });
+  /**
+   * A linearizable read: answered by `answerReads` once this leadership is current.
+   *
+   * @param after a majority must have acknowledged a beat that was sent later than this; no less than that of reads before
+   */
+  read(id: number, key: string, after: number): void {
+    this.#reads.push({ id, key, after });
   }
 
-  /** Answers the reads that wait; only a leader with a lease may call it. */
-  answerReads(): void {
-    if (this.#reads.length === 0 || !this.isCurrent) return;
-    for (const { id, key } of this.#reads.splice(0)) {
+  /** Whether reads wait. */
+  get hasReads(): boolean {
+    return this.#reads.length > 0;
+  }
+
+  /** Answers the reads that may be; only a leader with a lease may call it. */
+  answerReads(majoritySentAt: number): void {
+    if (!this.hasReads || !this.isCurrent) return;
+    const waiting = this.#reads.findIndex(({ after }) => after >= majoritySentAt);
+    for (const { id, key } of this.#reads.splice(0, waiting < 0 ? this.#reads.length : waiting)) {
       this.#afterSave.push({ type: 'answer', id, result: { datum: this.datums.get(key) } });
     }
   }

@@ -3,6 +3,8 @@ import { RaftError, textOf } from '../core/errors.js';
 import type {
   BeatReply,
   ErrorReply,
+  HoldReply,
+  HoldRequest,
   LeaderReply,
   PeerReply,
   RaftReply,
@@ -23,33 +25,38 @@ import { type NacosRegistry, nacosDatums } from './nacos-registry.js';
 /** Hands an input to the core in its turn; resolves when all that the answer depends on is done. */
 export type Submit = <T>(input: (core: RaftCore, now: number) => T) => Promise<T>;
 
-/** The calls whose answer comes later than their turn: when a write is committed, when a read is certain. */
-export interface RegistryCalls {
+/** The calls whose answer comes later than their turn: when a write is committed, a read certain, a peer gone. */
+export interface LateCalls {
   readonly write: (writes: readonly Omit<Write, 'id'>[]) => readonly Promise<WriteReply>[];
   readonly read: (key: string) => Promise<ReadReply>;
   readonly changeMembers: (asked: Omit<MembersWrite, 'id'>) => Promise<WriteReply>;
+  readonly hold: (request: HoldRequest, gone: AbortSignal | undefined) => Promise<HoldReply>;
 }
 
 /** What an inbound request may do. Everything that it is given is checked first; nothing is trusted. */
 export class RaftController {
   readonly #submit: Submit;
-  readonly #registry: RegistryCalls;
+  readonly #late: LateCalls;
   readonly #nacos: NacosRegistry | null;
 
   /**
-   * @param registry takes writes and reads; without it they are refused as `UNSUPPORTED`
+   * @param late takes writes, reads, and what is to be held; without it they are refused as `UNSUPPORTED`
    * @param nacos who publishes and removes under the rules of Nacos; without it such requests are refused
    */
-  constructor(submit: Submit, registry: RegistryCalls = NO_REGISTRY, nacos: NacosRegistry | null = null) {
+  constructor(submit: Submit, late: LateCalls = NONE, nacos: NacosRegistry | null = null) {
     this.#submit = submit;
-    this.#registry = registry;
+    this.#late = late;
     this.#nacos = nacos;
   }
 
-  /** Answers any request. Never rejects: a refusal is an `ErrorReply`. */
-  async receive(raw: unknown): Promise<RaftReply> {
+  /**
+   * Answers any request. Never rejects: a refusal is an `ErrorReply`.
+   *
+   * @param gone aborted when the asker is gone before its answer
+   */
+  async receive(raw: unknown, gone?: AbortSignal): Promise<RaftReply> {
     try {
-      return await this.#answer(decodeRequest(raw));
+      return await this.#answer(decodeRequest(raw), gone);
     } catch (error) {
       return errorReply(error);
     }
@@ -98,7 +105,7 @@ export class RaftController {
     }));
   }
 
-  #answer(request: RaftRequest): Promise<RaftReply> {
+  #answer(request: RaftRequest, gone: AbortSignal | undefined): Promise<RaftReply> {
     switch (request.type) {
       case 'vote':
         return this.#submit((core, now) => core.receivedVote(request, now));
@@ -111,9 +118,11 @@ export class RaftController {
       case 'writes':
         return this.#write(request);
       case 'read':
-        return this.#registry.read(request.key);
+        return this.#late.read(request.key);
       case 'member':
-        return this.#registry.changeMembers({ ...request, forward: request });
+        return this.#late.changeMembers({ ...request, forward: request });
+      case 'hold':
+        return this.#late.hold(request, gone);
       case 'keys':
         return this.#submit((core, now) => core.listKeys(request.at, request.from, now));
       case 'datums':
@@ -136,7 +145,7 @@ export class RaftController {
   }
 
   async #write({ process, term, writes }: WritesRequest): Promise<WritesReply> {
-    const outcomes = this.#registry.write(
+    const outcomes = this.#late.write(
       writes.map(({ number, ...write }) => ({ ...write, forward: { process, number, term } })),
     );
     return { outcomes: await Promise.all(outcomes.map((outcome) => outcome.catch(errorReply))) };
@@ -170,11 +179,12 @@ function errorReply(error: unknown): ErrorReply {
 }
 
 const unsupported = (): never => {
-  throw new RaftError('UNSUPPORTED', 'this peer keeps no data: it has no registry');
+  throw new RaftError('UNSUPPORTED', 'this peer keeps no data, and holds nothing');
 };
 
-const NO_REGISTRY: RegistryCalls = {
+const NONE: LateCalls = {
   write: unsupported,
   read: unsupported,
   changeMembers: unsupported,
+  hold: unsupported,
 };

@@ -4,6 +4,7 @@ import type {
   BeatReply,
   DatumKey,
   Draft,
+  HoldReply,
   PeerReply,
   RaftRequest,
   Transfer,
@@ -52,6 +53,8 @@ export function decodeRequest(raw: unknown): RaftRequest {
       return { type, key: fields.text('key', MAX_KEY_LENGTH) };
     case 'member':
       return { type, ...readMember(fields) };
+    case 'hold':
+      return { type, ip: fields.ip('ip'), wait: fields.boolean('wait') };
     case 'keys':
       return {
         type,
@@ -141,6 +144,16 @@ export function decodePeerReply(raw: unknown): PeerReply {
     ...(fields.has('learner') ? { learner: fields.integer('learner') } : {}),
     ...(fields.has('promisedMs') ? { promisedMs: fields.number('promisedMs', 0, MAX_MS) } : {}),
   };
+}
+
+/**
+ * Reads the answer to a request to be held.
+ *
+ * @throws the refusal that it is, or RaftError `BAD_REPLY` naming the field
+ */
+export function decodeHoldReply(raw: unknown): HoldReply {
+  if (!replyFields(raw).boolean('held')) throw new RaftError('BAD_REPLY', 'reply.held must be true');
+  return { held: true };
 }
 
 /** A peer as it travels. */

@@ -3,7 +3,7 @@ import type { RaftCore } from '../core/core.js';
 import type { DatumChange } from '../core/datums.js';
 import { RaftError, textOf } from '../core/errors.js';
 import type { RaftEvents } from '../core/events.js';
-import type { RaftRequest, ReadReply, WriteReply } from '../core/messages.js';
+import type { HoldReply, HoldRequest, RaftRequest, ReadReply, WriteReply } from '../core/messages.js';
 import type { AnswerOutput, NacosDatumOutput, Output, SaveOutput } from '../core/outputs.js';
 import { MAX_MS } from '../core/timing.js';
 import { type MembersWrite, outcomeUnknown, type Write } from '../core/writes.js';
@@ -11,6 +11,7 @@ import { HostTime } from './clock.js';
 import { decodeBeatReply, decodePeerReply, decodeVoteReply } from './decode.js';
 import { decodeDatumsReply, decodeKeysReply } from './decode-data.js';
 import { decodeDoneReply, decodeNacosDatumsReply } from './decode-nacos.js';
+import { Holds } from './holds.js';
 import type { NacosChange } from './nacos-data.js';
 import { NacosRegistry } from './nacos-registry.js';
 import type { ResolvedOptions } from './options.js';
@@ -80,6 +81,7 @@ export class Driver {
   readonly #hooks: DriverHooks;
   readonly #time: HostTime;
   readonly #requests: Requests;
+  readonly #holds: Holds;
   readonly #mailbox: Mail[] = [];
   readonly #events: { readonly name: keyof RaftEvents | 'changes'; readonly emit: () => void }[] = [];
   /** Who waits for the outcome of a write or a read. */
@@ -108,6 +110,17 @@ export class Driver {
       (input) => this.submit(input),
       (to, request) => this.#requests.ask(to, request),
     );
+    this.#holds = new Holds({
+      ip: core.peers.self.ip,
+      clock: options.clock,
+      heartbeatMs: core.timing.heartbeatMs,
+      ask: (to, request, deadlineMs) => this.#requests.ask(to, request, deadlineMs),
+      lost: (ip) => this.#lost(ip),
+    });
+    if (options.releaseOnDisconnect) {
+      core.peers.on('makeLeader', ({ leader }) => this.#holds.follow(leader.ip));
+      core.peers.on('leaderLost', () => this.#holds.follow(null));
+    }
     for (const name of ['stateChange', 'leaderLost', 'leaderElectFinished', 'makeLeader', 'error'] as const) {
       core.peers.on(name, (event: unknown) => {
         this.#events.push({ name, emit: () => hooks.emit(name, event as never) });
@@ -173,6 +186,22 @@ export class Driver {
     return this.#callCore<WriteReply>(true, (core, id, now) => core.changeMembers({ ...asked, id }, now));
   }
 
+  /**
+   * Keeps the request of a follower open, whose end tells that it is gone, or this peer.
+   *
+   * @throws RaftError `UNSUPPORTED`, `UNKNOWN_PEER`, `NOT_LEADER`, `NOT_RUNNING`
+   */
+  async hold(request: HoldRequest, gone: AbortSignal | undefined): Promise<HoldReply> {
+    if (!this.#isRunning) throw notRunning();
+    if (!this.#options.releaseOnDisconnect)
+      throw new RaftError('UNSUPPORTED', 'this peer does not release on disconnect');
+    if (!this.#core.peers.contains(request.ip))
+      throw new RaftError('UNKNOWN_PEER', `can not find peer: ${request.ip}`);
+    if (this.#core.peers.self.state !== 'LEADER')
+      throw new RaftError('NOT_LEADER', 'only a leader is held on to');
+    return this.#holds.received(request, gone);
+  }
+
   /** Whether beats bring no data along when this peer leads. */
   sendBeatOnly(value: boolean): void {
     this.#core.sendBeatOnly = value;
@@ -208,6 +237,7 @@ export class Driver {
     for (const mail of this.#mailbox.splice(0)) mail.reject(notRunning());
     for (const [id, { isWrite }] of this.#callers)
       this.#answered(id, isWrite ? outcomeUnknown() : notRunning());
+    this.#holds.stop(notRunning());
     this.#requests.abortAll(notRunning());
     this.nacos.abortAll(notRunning());
     for (const { name, emit } of this.#events.splice(0))
@@ -378,6 +408,11 @@ export class Driver {
         this.#events.push({ name: 'changes', emit: () => this.#hooks.changed(output.changes) });
         break;
     }
+  }
+
+  #lost(ip: string): void {
+    debug('the connection to %s is lost', ip);
+    this.#post((core, now) => core.disconnected(ip, now)).catch(() => {});
   }
 
   async #save({ state, data }: SaveOutput): Promise<void> {

@@ -319,7 +319,8 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
 
   async #start(): Promise<void> {
     await this.#stopping?.catch(() => {});
-    const { ip, store, transport, rules, timing, random, bootstrap, rejoin, registry } = this.#options;
+    const { ip, store, transport, rules, timing, random, bootstrap, rejoin, registry, releaseOnDisconnect } =
+      this.#options;
     const { stored, data } = withoutData(await store.open(ip));
     try {
       this.#peers = this.#newPeers();
@@ -332,6 +333,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
         bootstrap,
         rejoin,
         registry,
+        releaseOnDisconnect,
         data,
         nacosDatums,
       });
@@ -347,9 +349,9 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
       this.#datums = core.datums;
       if (core.datums !== null) this.#listeners.attach(core.datums);
       const controller = new RaftController((input) => driver.submit(input), driver, driver.nacos);
-      await transport.start(ip, (request, from) => {
+      await transport.start(ip, (request, from, gone) => {
         debug('request from %s', from);
-        return controller.receive(request);
+        return controller.receive(request, gone);
       });
       if (!driver.isRunning) throw notRunning();
       this.#driver = driver;

@@ -46,6 +46,12 @@ export interface RaftNodeOptions extends Partial<Timing> {
   readonly registry?: boolean | Partial<RegistryLimits>;
   /** Whether the leader's beats bring no data along, as in the original; see `RaftNode.sendBeatOnly`. @default false */
   readonly sendBeatOnly?: boolean;
+  /**
+   * Whether a lost connection ends a promise at once (D17): a leader whose process is gone is replaced in a few round
+   * trips. The price: whenever a majority loses its connections to a leader that is alive before that leader does, S2 rests
+   * on fencing tokens for up to one lease. The same on all members; experimental. @default false
+   */
+  readonly releaseOnDisconnect?: boolean;
   /** Time and timers. @default the host's */
   readonly clock?: Clock;
   /** Draws from [0, 1). @default Math.random */
@@ -65,6 +71,7 @@ export interface ResolvedOptions {
   readonly rejoin: 'majority' | 'strict';
   readonly registry: RegistryLimits | undefined;
   readonly sendBeatOnly: boolean;
+  readonly releaseOnDisconnect: boolean;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -97,6 +104,7 @@ const KEYS: ReadonlySet<string> = new Set<keyof RaftNodeOptions>([
   'rejoin',
   'registry',
   'sendBeatOnly',
+  'releaseOnDisconnect',
   'clock',
   'random',
 ]);
@@ -127,8 +135,15 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
     const isStore = hasMethods(nacosDatums, 'open', 'write', 'remove', 'close');
     check('nacosDatums', isStore && rules === 'nacos', `a NacosDatumStore, with rules: 'nacos'`, nacosDatums);
   }
-  const { sendBeatOnly = false } = options;
+  const { sendBeatOnly = false, releaseOnDisconnect = false } = options;
   check('sendBeatOnly', typeof sendBeatOnly === 'boolean', 'true or false', sendBeatOnly);
+  const mayRelease = releaseOnDisconnect === false || (releaseOnDisconnect === true && rules === 'raftbeat');
+  check(
+    'releaseOnDisconnect',
+    mayRelease,
+    `true or false, and false with rules: 'nacos'`,
+    releaseOnDisconnect,
+  );
   const registry = resolveRegistry(options.registry, rules, store);
   const members = resolveMembers(ip, options.members, registry !== undefined);
   const transport = resolveTransport(options.transport, members);
@@ -145,6 +160,7 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
     rejoin,
     registry,
     sendBeatOnly,
+    releaseOnDisconnect,
     clock,
     random,
   };

@@ -56,6 +56,17 @@ export class Answer {
     );
   }
 
+  /** Aborted when whoever asked is gone before the answer. */
+  gone(): AbortSignal {
+    const aborter = new AbortController();
+    const end = (): void => {
+      if (!this.#res.writableFinished) aborter.abort();
+    };
+    this.#res.once('close', end);
+    if (this.#res.destroyed) end();
+    return aborter.signal;
+  }
+
   /** Gives up a client that does not take its answer. */
   cut(): void {
     this.#res.destroy();

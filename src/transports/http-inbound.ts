@@ -66,7 +66,9 @@ export class HttpInbound {
     if (mediaType(answer.req) !== CONTENT_TYPE) {
       return answer.send(written(415, refusal(`content-type: expected ${CONTENT_TYPE}`)));
     }
-    const reply = await this.#ask(parse(body, type), answer);
+    // A signal costs much, and of all requests this one alone asks for it.
+    const gone = type === 'hold' ? answer.gone() : undefined;
+    const reply = await this.#ask(parse(body, type), answer, gone);
     answer.send(written(statusFor(reply), reply));
   }
 
@@ -81,9 +83,9 @@ export class HttpInbound {
     auth.admit(verified);
   }
 
-  async #ask(request: unknown, { req }: Answer): Promise<RaftReply> {
+  async #ask(request: unknown, { req }: Answer, gone?: AbortSignal): Promise<RaftReply> {
     try {
-      return await this.#options.receive(request, nameOf(req));
+      return await this.#options.receive(request, nameOf(req), gone);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
       throw new RaftError('INTERNAL', message, { cause });

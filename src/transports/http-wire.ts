@@ -17,6 +17,7 @@ export const METHODS: Readonly<Record<RaftRequest['type'], readonly string[]>> =
   writes: ['POST'],
   read: ['POST'],
   member: ['POST'],
+  hold: ['POST'],
   keys: ['POST'],
   datums: ['POST'],
   peer: ['GET', 'HEAD', 'POST'],

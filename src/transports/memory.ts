@@ -54,7 +54,7 @@ export class MemoryTransport implements Transport {
     const { ip, stopped } = this.#running;
     if (signal.aborted) throw aborted(to);
     const receive = this.#network.receiver(to);
-    const answer = receive(structuredClone(request), ip);
+    const answer = receive(structuredClone(request), ip, stopped.signal);
     return structuredClone(await unlessAborted(answer, [signal, stopped.signal], to));
   }
 

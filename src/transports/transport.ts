@@ -1,7 +1,12 @@
 import type { RaftReply, RaftRequest } from '../core/messages.js';
 
-/** Handles one inbound request. Never rejects: a refusal is an `ErrorReply`. Checks everything that it is given. */
-export type Receive = (request: unknown, from: string) => Promise<RaftReply>;
+/**
+ * Handles one inbound request. Never rejects: a refusal is an `ErrorReply`. Checks everything that it is given.
+ *
+ * @param gone aborted when the asker is gone before its answer; from a transport that can tell (see
+ * `releaseOnDisconnect`)
+ */
+export type Receive = (request: unknown, from: string, gone?: AbortSignal) => Promise<RaftReply>;
 
 /** Options of one outbound request. */
 export interface RequestOptions {

@@ -39,8 +39,12 @@ export const requests = (host: Host) =>
   host.core.takeOutputs().flatMap((output) => (output.type === 'send' ? [output.request] : []));
 
 /** Makes a peer of three the leader of term 6, elected at `at`, no beat acknowledged yet. */
-export function winner(at: number, members: ConstructorParameters<typeof Host>[1] = [A, B, C]): Host {
-  const host = one({}, { ...IN_USE, term: 5 }, members);
+export function winner(
+  at: number,
+  members: ConstructorParameters<typeof Host>[1] = [A, B, C],
+  options: ConstructorParameters<typeof Host>[3] = {},
+): Host {
+  const host = one(options, { ...IN_USE, term: 5 }, members);
   host.core.receivedTransfer({ peer: leaderOf(B, 5) }, at);
   host.core.saved({ ...IN_USE, term: 6, voteFor: A }, at);
   for (const ip of [B, C])

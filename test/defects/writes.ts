@@ -15,11 +15,7 @@ export const WRITTEN: readonly Defect[] = [
   {
     name: 'a leader reads before a batch of its own term is folded',
     patches: [
-      patch(
-        REGISTRY,
-        'if (this.#reads.length === 0 || !this.isCurrent) return;',
-        'if (this.#reads.length === 0) return;',
-      ),
+      patch(REGISTRY, 'if (!this.hasReads || !this.isCurrent) return;', 'if (!this.hasReads) return;'),
     ],
     foundBy: [registry(2)],
   },

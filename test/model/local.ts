@@ -96,6 +96,8 @@ export const FIELDS = {
     ],
     // There under the rules of Nacos only, which are not explored.
     'nacosDatums',
+    // Looked at with releaseOnDisconnect only, which is not explored.
+    ...['$releases', '$lastSentAt'],
   ],
   RaftPeerSet: [
     ...[
@@ -118,6 +120,8 @@ export const FIELDS = {
   Lease: [
     ...['$timing', '$others', '$voters', '$needed', '$sentAt', '$sorted', '$electedAt', '$end'],
     ...['$isGained', '$isOver', '$aheadMs'],
+    // Looked at with releaseOnDisconnect only.
+    ...['$lostAt', '$majoritySentAt'],
   ],
   ElectionTimeouts: ['$peers', '$timing', '$random', '$term', '$lastLeader', '$voters', '$rank'],
   Rejoin: ['id', '$rules', '$answers', '$witness', '$startedAt', '$askDue'],

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   decodeBeat,
   decodeBeatReply,
+  decodeHoldReply,
   decodePeerReply,
   decodeRequest,
   decodeVote,
@@ -74,6 +75,8 @@ const SHAPES: readonly (readonly [string, Decode, object, string])[] = [
     { type: 'member', process: 5, number: 6, term: 3, change: { action: 'remove', ip: 'd:1' } },
     'request',
   ],
+  ['a request to be held', decodeRequest, { type: 'hold', ip: 'd:1', wait: true }, 'request'],
+  ['its answer', decodeHoldReply, { held: true }, 'reply'],
   ['a question for keys', decodeRequest, { type: 'keys', at: REVISION, from: 5 }, 'request'],
   [
     'a question for values',

@@ -71,6 +71,19 @@ describe('the registry', () => {
   });
 });
 
+test.each([null, 0, 'true', {}])(
+  'releaseOnDisconnect must be true or false, not %s',
+  (releaseOnDisconnect) => {
+    expect(refusal({ ip: IP, releaseOnDisconnect }).message).toMatch(/^releaseOnDisconnect must be/);
+  },
+);
+
+test('releaseOnDisconnect is not for the rules of Nacos, which know no promise', () => {
+  const options = { ip: IP, rules: 'nacos', releaseOnDisconnect: true };
+  expect(refusal(options).message).toMatch(/^releaseOnDisconnect must be/);
+  expect(resolveOptions({ ip: IP, rules: 'nacos', releaseOnDisconnect: false }).rules).toBe('nacos');
+});
+
 test.each([null, 0, 'true', {}])('sendBeatOnly must be true or false, not %s', (sendBeatOnly) => {
   expect(refusal({ ip: IP, sendBeatOnly }).message).toMatch(/^sendBeatOnly must be/);
 });

@@ -9,6 +9,8 @@ interface Share {
   readonly hours: number;
   /** Each how manieth seed is one with a registry; 0: none is. */
   readonly registryEvery: number;
+  /** Whether peers release on disconnect. */
+  readonly release: boolean;
 }
 
 interface Result {
@@ -43,7 +45,7 @@ const MAX_WORKERS = 2;
 const REGISTRY_EVERY = 8;
 
 /** Runs each seed, the sizes in turn; prints what was seen broken, and the smallest schedule that breaks it. */
-async function runShare({ seeds, peers, hours, registryEvery }: Share): Promise<Result> {
+async function runShare({ seeds, peers, hours, registryEvery, release }: Share): Promise<Result> {
   const result: Result = { ...NOTHING, outcomes: {}, healedAfterMs: [] };
   const began = process.cpuUsage();
   for (const seed of seeds) {
@@ -52,6 +54,7 @@ async function runShare({ seeds, peers, hours, registryEvery }: Share): Promise<
       hours,
       peers: peers[seed % peers.length] ?? 3,
       registry: registryEvery > 0 && seed % registryEvery === 0,
+      releaseOnDisconnect: release,
     };
     const report = await simulate(options);
     result.events += report.events;
@@ -131,6 +134,7 @@ async function main(): Promise<void> {
       workers: { type: 'string' },
       registry: { type: 'boolean' },
       elections: { type: 'boolean' },
+      release: { type: 'boolean' },
     },
   });
   if (values.registry === true && values.elections === true)
@@ -148,6 +152,7 @@ async function main(): Promise<void> {
     peers,
     hours,
     registryEvery,
+    release: values.release === true,
   }));
   const began = performance.now();
   const results = workers === 1 ? [await runShare(shares[0] as Share)] : await inWorkers(shares);

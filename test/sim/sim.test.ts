@@ -139,6 +139,37 @@ describe('clocks that are worse than the peers count on', () => {
 
 const TIME_FAULTS = ['isolate', 'mute', 'deafen', 'cut', 'crash', 'drift', 'weather'] as const;
 
+describe('peers that release on disconnect (D17)', () => {
+  test('replace a leader that crashes in a fraction of the time that others take', async () => {
+    const medianMs = async (releaseOnDisconnect: boolean): Promise<number> => {
+      const delays: number[] = [];
+      for (let seed = 1; seed <= 20; seed++) {
+        const crash = { kind: 'crash', at: 5_000, ms: 5_000, peer: 'leader', other: 1, choice: 0.5 } as const;
+        const report = await simulate({
+          seed,
+          peers: 3,
+          observers: 0,
+          releaseOnDisconnect,
+          schedule: [crash],
+        });
+        expect(report.violations).toEqual([]);
+        const next = report.timeline.find(({ at, what }) => at > crash.at && what.startsWith('wins'));
+        delays.push((next?.at ?? Number.NaN) - crash.at);
+      }
+      return delays.toSorted((a, b) => a - b)[10] ?? Number.NaN;
+    };
+    expect(await medianMs(true)).toBeLessThan((await medianMs(false)) / 5);
+  });
+
+  test('keep them under all other faults, with data, too', async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const registry = seed % 10 === 0;
+      const report = await simulate({ seed, peers: 5, registry, releaseOnDisconnect: true });
+      expect(report.violations).toEqual([]);
+    }
+  });
+});
+
 describe('each check fires', () => {
   test('S1, when two win a term, and when one wins without the votes', () => {
     const { seen, report } = notes();
@@ -166,7 +197,7 @@ describe('each check fires', () => {
     const { seen, report } = notes();
     const promises = new Promises(report, 0);
     const voters = new Set(['a', 'b', 'c']);
-    promises.acknowledged('b', 'a', 0, 100);
+    promises.acknowledged('b', 'a', { at: 0, order: 1 }, 100);
     promises.leads('a', voters, 100);
     promises.granted('b', 'c', 'votes for', 100);
     expect(seen).toEqual([]);

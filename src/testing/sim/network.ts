@@ -22,19 +22,35 @@ export interface Station {
   readonly host: SimHost;
 }
 
+/** When something came; and whether before or after what came at the same time: a process that stalled reads all at once. */
+export interface Arrival {
+  readonly at: number;
+  readonly order: number;
+}
+
 /** Looks at messages as they leave and arrive. */
 export interface Wiretap {
   leaves(from: Station, to: string, request: RaftRequest): void;
-  answers(from: Station, request: RaftRequest, reply: RaftReply, arrivedAt: number): void;
+  answers(from: Station, request: RaftRequest, reply: RaftReply, arrival: Arrival): void;
   /** The answer reaches who asked. */
   answered(by: string, to: Station, request: RaftRequest, reply: RaftReply): void;
   /** Returns what is to be called when all that follows at once is done. */
   arrives(at: Station, request: RaftRequest): (() => void) | null;
+  /** `at` sees the connection to `other` end, as the process there has. */
+  disconnected(at: Station, other: string, arrival: Arrival): void;
 }
 
 interface Served {
   readonly station: Station;
   readonly receive: Receive;
+}
+
+/** A request that is kept open, whose end tells that one of the two processes is gone. */
+interface Held {
+  readonly from: Station;
+  readonly at: Station;
+  readonly gone: AbortController;
+  readonly reject: (cause: unknown) => void;
 }
 
 interface Link {
@@ -57,6 +73,8 @@ export class SimNetwork {
   readonly #tap: Wiretap;
   readonly #links = new Map<string, Map<string, Link>>();
   readonly #served = new Map<string, Served[]>();
+  readonly #held = new Set<Held>();
+  #arrivals = 0;
 
   constructor(scheduler: Scheduler, seed: number, latencyMs: number, maxAgeMs: number, tap: Wiretap) {
     this.latencyMs = latencyMs;
@@ -82,8 +100,10 @@ export class SimNetwork {
     });
   }
 
-  /** The process of `host` serves no longer. */
+  /** The process of `host` serves no longer: its connections end. */
   leave(host: SimHost): void {
+    for (const held of this.#held)
+      if (held.from.host === host || held.at.host === host) this.#sever(held, host);
     for (const [ip, served] of this.#served)
       this.#served.set(
         ip,
@@ -125,7 +145,11 @@ export class SimNetwork {
   ): Promise<void> | undefined {
     const served = this.#at(from.ip, to);
     if (served === null) {
-      this.#send(to, from.ip, () => from.host.post(() => reject(new Error(`nobody listens at ${to}`))));
+      const refuse = (): void => {
+        if (request.type === 'hold' && request.wait) this.#tap.disconnected(from, to, this.#arrival());
+        reject(new Error(`nobody listens at ${to}`));
+      };
+      this.#send(to, from.ip, () => from.host.post(refuse));
       return undefined;
     }
     let after = null as (() => void) | null;
@@ -133,14 +157,33 @@ export class SimNetwork {
     const arrived = station.host.post(() => {
       if (this.#isTooOld(bornAt)) return;
       after = this.#tap.arrives(station, request);
-      const arrivedAt = this.#scheduler.now;
-      void receive(request, from.ip).then((reply) => {
+      const arrival = this.#arrival();
+      const held =
+        request.type === 'hold' ? { from, at: station, gone: new AbortController(), reject } : undefined;
+      if (held !== undefined) this.#held.add(held);
+      void receive(request, from.ip, held?.gone.signal).then((reply) => {
+        if (held !== undefined) this.#held.delete(held);
         if (!station.host.isAlive) return;
-        this.#tap.answers(station, request, reply, arrivedAt);
+        this.#tap.answers(station, request, reply, arrival);
         this.#reply(station, from, request, reply, resolve);
       });
     });
     return after === null ? arrived : arrived?.then(after);
+  }
+
+  /** Each end of a connection is told by the host of the process that is gone, unless nothing comes from there. */
+  #sever(held: Held, gone: SimHost): void {
+    this.#held.delete(held);
+    const { from, at } = held;
+    const [dead, alive] = at.host === gone ? [at, from] : [from, at];
+    const link = this.#link(dead.ip, alive.ip);
+    if (link.blocks > 0) return;
+    const tell = (): void => {
+      this.#tap.disconnected(alive, dead.ip, this.#arrival());
+      if (alive === at) held.gone.abort();
+      else held.reject(new Error('the connection was closed'));
+    };
+    this.#scheduler.after(this.latencyMs * (1 + 3 * link.random.next()), () => alive.host.post(tell));
   }
 
   #reply(
@@ -155,6 +198,8 @@ export class SimNetwork {
       to.host.post(() => {
         if (this.#isTooOld(bornAt)) return;
         this.#tap.answered(from.ip, to, request, reply);
+        const isStopping = 'code' in reply && reply.code === 'NOT_RUNNING';
+        if (request.type === 'hold' && isStopping) this.#tap.disconnected(to, from.ip, this.#arrival());
         resolve(reply);
       }),
     );
@@ -165,6 +210,11 @@ export class SimNetwork {
     const all = this.#served.get(to) ?? [];
     if (all.length < 2) return all[0] ?? null;
     return all[this.#link(from, to).random.below(all.length)] ?? null;
+  }
+
+  #arrival(): Arrival {
+    this.#arrivals++;
+    return { at: this.#scheduler.now, order: this.#arrivals };
   }
 
   #isTooOld(bornAt: number): boolean {

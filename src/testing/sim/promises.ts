@@ -1,4 +1,5 @@
 import type { Report } from './checks.js';
+import type { Arrival } from './network.js';
 
 /** Less than this is taken for the rounding of times in ms. */
 const ROUNDING_MS = 0.001;
@@ -13,18 +14,30 @@ export class Promises {
   readonly #report: Report;
   readonly #clockDrift: number;
   readonly #bonds = new Map<string, Bond>();
+  /** Up to which arrival a voter was let off, by the voter and whom it had promised. */
+  readonly #released = new Map<string, number>();
 
   constructor(report: Report, clockDrift: number) {
     this.#report = report;
     this.#clockDrift = clockDrift;
   }
 
-  /** `voter` acknowledged a beat of `holder` that came at `arrivedAt`, and promised for `promisedMs` of its clock. */
-  acknowledged(voter: string, holder: string, arrivedAt: number, promisedMs: number): void {
+  /** `voter` acknowledged a beat of `holder` that came at `arrival`, and promised for `promisedMs` of its clock. */
+  acknowledged(voter: string, holder: string, { at, order }: Arrival, promisedMs: number): void {
+    if (order < (this.#released.get(`${voter} ${holder}`) ?? 0)) {
+      this.#bonds.delete(voter);
+      return;
+    }
     const known = this.#bonds.get(voter);
-    const end = arrivedAt + promisedMs / (1 + this.#clockDrift);
+    const end = at + promisedMs / (1 + this.#clockDrift);
     const until = known?.holder === holder ? Math.max(known.until, end) : end;
     this.#bonds.set(voter, { holder, until });
+  }
+
+  /** `voter` saw the end of its connection to `holder`: beats that came before bind it no longer. */
+  released(voter: string, holder: string, { order }: Arrival): void {
+    this.#released.set(`${voter} ${holder}`, order);
+    if (this.#bonds.get(voter)?.holder === holder) this.#bonds.delete(voter);
   }
 
   /** `voter` granted `candidate` something at `now`, or became a candidate itself, without an order of the leader. */

@@ -36,6 +36,8 @@ export interface SimOptions {
   readonly clockError?: number;
   /** Whether the peers keep data, and clients write and read it. @default false */
   readonly registry?: boolean;
+  /** Whether the peers release on disconnect (D17); connections end with processes, and only then. @default false */
+  readonly releaseOnDisconnect?: boolean;
   /** Checks whose violations are reported, and do not end the run. @default none */
   readonly allowed?: readonly CheckName[];
   /** Whether each message is in the timeline. @default false */
@@ -110,6 +112,7 @@ export async function simulate(options: SimOptions): Promise<SimReport> {
     stored: drawDisks(cluster),
     joiners: cluster.data?.joiners ?? 0,
     registry: cluster.data?.limits ?? null,
+    releaseOnDisconnect: options.releaseOnDisconnect ?? false,
     foldShare: cluster.data?.foldShare ?? 1,
     maxAgeMs: cluster.hasWipes ? shortestMs / (1 + clockError) : Number.POSITIVE_INFINITY,
     allowed: new Set(options.allowed ?? []),

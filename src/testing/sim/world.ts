@@ -16,7 +16,7 @@ import type { FaultTrigger } from './faults.js';
 import { type ClockRates, SimHost } from './host.js';
 import { Ledger } from './ledger.js';
 import { Mirror } from './mirror.js';
-import { SimNetwork, type Station, type Wiretap } from './network.js';
+import { type Arrival, SimNetwork, type Station, type Wiretap } from './network.js';
 import { Promises } from './promises.js';
 import { SimRandom } from './random.js';
 import { Records } from './records.js';
@@ -96,6 +96,7 @@ export interface WorldOptions {
   readonly stored: readonly (Stored | null)[];
   /** Bounds of the registry; null: there is none. */
   readonly registry: Partial<RegistryLimits> | null;
+  readonly releaseOnDisconnect: boolean;
   /** How likely durable bases follow a commit. */
   readonly foldShare: number;
   readonly bootstrap: boolean;
@@ -308,7 +309,7 @@ export class World implements Wiretap {
     else if (request.type === 'transfer') this.#seeOrder(from as Process);
   }
 
-  answers(from: Station, request: RaftRequest, reply: RaftReply, arrivedAt: number): void {
+  answers(from: Station, request: RaftRequest, reply: RaftReply, arrival: Arrival): void {
     this.#trace(from.name, 'answers', request.type, reply);
     const { ip, name, disk } = from as Process;
     if ('code' in reply) {
@@ -322,7 +323,7 @@ export class World implements Wiretap {
     if (request.type === 'beat') {
       const place = this.#place(ip);
       const promisedMs = Math.max(place.leaderTimeoutMs, request.leaderTimeoutMs ?? 0);
-      if (!('learner' in reply)) this.#promises.acknowledged(ip, request.peer.ip, arrivedAt, promisedMs);
+      if (!('learner' in reply)) this.#promises.acknowledged(ip, request.peer.ip, arrival, promisedMs);
       this.ballots.closes(name, now);
       if (reply.term !== request.peer.term)
         this.report('S3', ip, `accepts a beat of term ${request.peer.term}, and stays in term ${reply.term}`);
@@ -430,10 +431,15 @@ export class World implements Wiretap {
     return true;
   }
 
+  disconnected({ ip, name }: Station, other: string, arrival: Arrival): void {
+    this.timeline.add(name, `loses its connection to ${other}`);
+    this.#promises.released(ip, other, arrival);
+  }
+
   // ---- Processes
 
   #begin(place: Place, name: string, disk: SimDisk): Process {
-    const { nodes, clockDrift, bootstrap, registry } = this.#options;
+    const { nodes, clockDrift, bootstrap, registry, releaseOnDisconnect } = this.#options;
     const { ip, random, leaderTimeoutMs } = place;
     const host = new SimHost(this.scheduler, random, place.rates, () => this.#worked(process));
     const store = disk.open(host);
@@ -461,6 +467,7 @@ export class World implements Wiretap {
         random: () => random.next(),
         store: mirror?.wrap(store) ?? store,
         registry: registry ?? false,
+        releaseOnDisconnect,
         transport: {
           start: async (_local, receive) => this.network.serve(process, receive),
           request: (to, request) => this.network.request(process, to, request),

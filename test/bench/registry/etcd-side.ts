@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
 import { freeAddresses } from '../../../examples/cluster/processes.js';
+import { serve } from '../worker.js';
 import { type Load, load, type Order, VALUE_BYTES } from './load.js';
-import { serve } from './worker.js';
 
 const MEMBERS = 3;
 const POLL_MS = 50;

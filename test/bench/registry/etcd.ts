@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { Worker } from '../worker.js';
 import type { EtcdCalls } from './etcd-side.js';
-import { Worker } from './worker.js';
 
 const SIDE = fileURLToPath(new URL('etcd-side.ts', import.meta.url));
 

@@ -3,9 +3,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RaftNode } from 'raftbeat';
 import { FileStore } from 'raftbeat/file';
+import { serve } from '../worker.js';
 import { type Load, load, type Order, VALUE_BYTES } from './load.js';
 import { WatchedTransport } from './watched-transport.js';
-import { serve } from './worker.js';
 
 const RESOLUTION_MS = 1;
 /** Writers that fill the registry. */

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freeAddresses } from '../../../examples/cluster/processes.js';
+import { Worker } from '../worker.js';
 import type { Load, Order } from './load.js';
 import type { PeerCalls } from './raftbeat-peer.js';
-import { Worker } from './worker.js';
 
 const PEER = fileURLToPath(new URL('raftbeat-peer.ts', import.meta.url));
 const POLL_MS = 5;

@@ -77,6 +77,10 @@ export class Worker<Asked extends Calls> {
     });
   }
 
+  get pid(): number {
+    return this.#process.pid ?? Number.NaN;
+  }
+
   /** SIGKILL. */
   kill(): void {
     this.#process.kill('SIGKILL');

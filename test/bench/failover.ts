@@ -1,0 +1,103 @@
+// How long a cluster is without a leader: raftbeat beside others, in one run on one machine.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Candidate, Failover } from './failover/candidate.js';
+import { candidates } from './failover/candidates.js';
+
+const { values } = parseArgs({
+  options: {
+    trials: { type: 'string', default: '20' },
+    minutes: { type: 'string', default: '10' },
+    only: { type: 'string', default: '' },
+    json: { type: 'string', default: join(tmpdir(), 'raftbeat-bench-failover.json') },
+  },
+});
+const trials = Number(values.trials);
+/** Past it no further trial begins. */
+const until = performance.now() + 60_000 * Number(values.minutes);
+
+const directory = mkdtempSync(join(tmpdir(), 'raftbeat-bench-'));
+process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
+
+interface Row {
+  readonly name: string;
+  readonly what: 'SIGKILL' | 'resign' | 'SIGSTOP';
+  readonly timeoutMs: number;
+  readonly samples: readonly Failover[];
+  /** Ms during which two believed that they lead. */
+  readonly overlaps: readonly number[];
+}
+
+const loadBefore = loadavg();
+const all = candidates(directory).filter(({ name }) => name.includes(values.only));
+const rows: Row[] = [];
+for (const [at, candidate] of all.entries()) {
+  const share = (until - performance.now()) / (all.length - at);
+  rows.push(...(await measure(candidate, performance.now() + share)));
+}
+console.table(rows.map(asTableRow));
+const machine = { node: process.version, cpus: cpus().length, loadBefore, loadAfter: loadavg() };
+console.log(
+  `${machine.cpus} processors, load ${loadBefore[0]?.toFixed(1)} before, ${machine.loadAfter[0]?.toFixed(1)} after`,
+);
+writeFileSync(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
+console.log(values.json);
+process.exit();
+
+/** At most `trials` of each kind; SIGKILL has half of the time, for it takes longest. */
+async function measure(candidate: Candidate, deadline: number): Promise<readonly Row[]> {
+  const { name, timeoutMs } = candidate;
+  await candidate.start();
+  const begun = performance.now();
+  const resign = await repeat(candidate.resign, begun + (deadline - begun) / 4);
+  const overlaps = await repeat(candidate.pause?.bind(candidate), begun + (deadline - begun) / 2);
+  const kill = await repeat(() => candidate.kill(), deadline);
+  await candidate.end();
+  const row = { name, timeoutMs, samples: [], overlaps: [] };
+  const made: readonly Row[] = [
+    { ...row, what: 'SIGKILL', samples: kill },
+    { ...row, what: 'resign', samples: resign },
+    { ...row, what: 'SIGSTOP', overlaps },
+  ];
+  return made.filter(({ samples, overlaps: times }) => samples.length + times.length > 0);
+}
+
+async function repeat<T>(trial: (() => Promise<T>) | undefined, deadline: number): Promise<readonly T[]> {
+  const results: T[] = [];
+  while (trial !== undefined && results.length < trials && performance.now() < deadline)
+    results.push(await trial());
+  return results;
+}
+
+function asTableRow({ name, what, timeoutMs, samples, overlaps }: Row): object {
+  const led = samples.map(({ ledMs }) => ledMs);
+  const known = samples.flatMap(({ knownMs }) => (knownMs === null ? [] : [knownMs]));
+  const split = samples.filter(({ terms }) => terms !== null && terms > 1).length;
+  return {
+    name,
+    what,
+    trials: samples.length + overlaps.length,
+    'leads: p50 ms': round(quantile(led, 0.5)),
+    'all know: p50 ms': round(quantile(known, 0.5)),
+    'p95 ms': round(quantile(known.length > 0 ? known : led, 0.95)),
+    'max ms': round(quantile(known.length > 0 ? known : led, 1)),
+    'p50 / timeout': round(quantile(known.length > 0 ? known : led, 0.5) / timeoutMs, 2),
+    'p95 / timeout': round(quantile(known.length > 0 ? known : led, 0.95) / timeoutMs, 2),
+    'more than one term': split,
+    'overlap: most ms': round(Math.max(...overlaps), 1),
+  };
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.ceil(share * sorted.length) - 1] ?? sorted[0] ?? Number.NaN;
+}
+
+/** Rounded; nothing where there is nothing. */
+function round(value: number, digits = 0): number | '' {
+  return Number.isFinite(value) ? Number(value.toFixed(digits)) : '';
+}
