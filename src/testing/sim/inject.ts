@@ -209,6 +209,7 @@ export class Injector {
 
   /** It lives for less than a start wait: a second process that takes part is beyond what the protocol covers. */
   async #clone(place: Place, fault: Fault): Promise<Undo> {
+    if (!this.#world.mayBeEmpty(place)) return NOTHING;
     const end = await this.#world.clone(place);
     const lifeMs = Math.min(fault.ms, place.leaderTimeoutMs * (1 - this.#clockDrift) * 0.99);
     this.#world.scheduler.after(lifeMs, end);

@@ -202,12 +202,20 @@ export class World implements Wiretap {
     return this.ledger === null || this.#lists().every((voters) => this.isSound(voters));
   }
 
-  /** Whether the place may lose its disk: never a majority of stores at a time (protocol, section 3, empty store). */
+  /** Whether the place may lose its disk. */
   mayLose(place: Place): boolean {
-    if (this.isChangingMembers) return false;
+    return !this.isChangingMembers && this.mayBeEmpty(place);
+  }
+
+  /**
+   * Whether the place may be found empty: never a majority of stores at a time (protocol, section 3, empty store). One
+   * that answers with the empty disk of a second process counts as one that lost its own.
+   */
+  mayBeEmpty(place: Place): boolean {
     const isKept = (ip: string): boolean => {
       const kept = this.places.find((one) => one.ip === ip);
-      return kept !== undefined && kept !== place && this.remembers(kept);
+      const hasClone = this.#clones.some((clone) => clone.ip === ip);
+      return kept !== undefined && kept !== place && !hasClone && this.remembers(kept);
     };
     return this.#lists().every((voters) => [...voters].filter(isKept).length > voters.size / 2);
   }
