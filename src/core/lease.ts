@@ -103,8 +103,8 @@ export class Lease {
   /** A member acknowledged the beat that was sent at `sentAt`; one not sent yet, or of a stranger, does not count. */
   acknowledged(ip: string, sentAt: number, now: number): void {
     const at = this.#others.indexOf(ip);
-    if (at < 0 || sentAt > this.timeOf(now) || sentAt <= this.sentAt(ip) || sentAt <= this.#lostAtOf(ip))
-      return;
+    if (at < 0 || sentAt > this.timeOf(now)) return;
+    if (sentAt <= this.sentAt(ip) || sentAt <= this.#lostAtOf(ip)) return;
     this.#sentAt[at] = sentAt;
     this.#count();
   }

@@ -46,7 +46,7 @@ export const BATCHES: readonly Defect[] = [
   {
     name: 'batches are cut without a conflict',
     patches: [patch(ACCEPTANCE, 'if (held === undefined || !sameRevision(held, revision)) {', '{')],
-    foundBy: [registry(4)],
+    foundBy: [registry(45)],
   },
   {
     name: 'a conflict is not cut',
@@ -68,7 +68,7 @@ export const BATCHES: readonly Defect[] = [
         'this.#fold(Math.min(data.committed.seq, this.datums.last.seq))',
       ),
     ],
-    foundBy: [registry(19), scenario('registry-tail-replaced')],
+    foundBy: [registry(2), scenario('registry-tail-replaced')],
   },
   {
     name: 'a follower folds all that is older than what is committed, by term and then seq',
@@ -85,7 +85,7 @@ export const BATCHES: readonly Defect[] = [
         }`,
       ),
     ],
-    foundBy: [registry(19), scenario('registry-tail-replaced')],
+    foundBy: [registry(2), scenario('registry-tail-replaced')],
   },
   {
     name: 'a save of batches is not awaited',

@@ -80,7 +80,7 @@ export const VOTES: readonly Defect[] = [
         "this.peers.become('FOLLOWER');\n    const promisedMs",
       ),
     ],
-    foundBy: [simulator(132), model()],
+    foundBy: [simulator(254), model()],
   },
   {
     name: 'a late grant counts after stepping down',
@@ -121,7 +121,7 @@ export const VOTES: readonly Defect[] = [
       NO_VOTE_ASSERTION,
       patch(CORE, 'this.#self.voteFor ??= peer.ip;', 'this.#self.voteFor = peer.ip;'),
     ],
-    foundBy: [simulator(3), model()],
+    foundBy: [simulator(5), model()],
   },
   {
     name: 'a won election is announced without a lease',
@@ -137,7 +137,7 @@ export const VOTES: readonly Defect[] = [
   {
     name: 'a late transfer order is obeyed',
     patches: [patch(CORE, 'if (peer.term === term && state', 'if (peer.term <= term && state')],
-    foundBy: [simulator(11), model({ terms: 3, transfers: 1 }), scenario('late-order')],
+    foundBy: [simulator(65), model({ terms: 3, transfers: 1 }), scenario('late-order')],
   },
   {
     name: 'transfer: true on a later term',

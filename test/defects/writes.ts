@@ -17,7 +17,7 @@ export const WRITTEN: readonly Defect[] = [
     patches: [
       patch(REGISTRY, 'if (!this.hasReads || !this.isCurrent) return;', 'if (!this.hasReads) return;'),
     ],
-    foundBy: [registry(2)],
+    foundBy: [registry(3)],
   },
   {
     name: 'conditions are judged on the base alone',
@@ -94,7 +94,7 @@ export const WRITTEN: readonly Defect[] = [
   {
     name: 'a copy of a forward counts once more',
     patches: [patch(REGISTRY, 'if (this.isRepeated(write)) return false;', '')],
-    foundBy: [registry(10), scenario('registry-forward-again')],
+    foundBy: [registry(2), scenario('registry-forward-again')],
   },
   {
     name: 'a copy of a forward is refused for certain once this peer leads no longer',
@@ -115,7 +115,7 @@ export const WRITTEN: readonly Defect[] = [
         'return (this.#term !== null && term < this.#term) || ',
       ),
     ],
-    foundBy: [registry(199)],
+    foundBy: [registry(122)],
   },
   {
     name: 'a forward that a stop cuts off fails for certain',
