@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { version } from './registry/etcd.js';
+import { version } from './etcd.js';
 import { large } from './registry/large.js';
 import { rounds, summary } from './registry/rounds.js';
 

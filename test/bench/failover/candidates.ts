@@ -1,21 +1,55 @@
 import type { Candidate } from './candidate.js';
-import { Processes } from './processes.js';
+import { EtcdServers } from './etcd-servers.js';
+import { Processes, type Service } from './processes.js';
+import { RedisServer } from './redis.js';
 
-const RAFTBEAT = new URL('raftbeat-member.ts', import.meta.url);
-/** The same for all that can be told: beats each 100 ms, a timeout of 1 s. */
+/** Beats each 100 ms, a timeout of 1 s: the same for all that can be told. */
 const SLOW = { heartbeatMs: 100, leaderTimeoutMs: 1_000 };
+const LEASE_MS = 1_000;
 
 /** All that are compared, in turn; their files are kept below `directory`. */
 export function candidates(directory: string): readonly Candidate[] {
-  const shared = { program: RAFTBEAT, directory, resigns: true };
+  const raftbeat = { program: program('raftbeat'), directory, resigns: true };
+  const release = { ...SLOW, releaseOnDisconnect: true };
+  const liferaft = { heartbeat: '100 ms', 'election min': '500 ms', 'election max': '1000 ms' };
+  const byRedis = { timeoutMs: LEASE_MS, directory, options: { leaseMs: LEASE_MS }, service: redis };
   return [
-    new Processes({ ...shared, name: 'raftbeat', timeoutMs: 1_000, options: SLOW }),
-    new Processes({ ...shared, name: 'raftbeat, lan', timeoutMs: 500, options: { preset: 'lan' } }),
+    new Processes({ ...raftbeat, name: 'raftbeat', timeoutMs: 1_000, options: SLOW }),
+    new Processes({ ...raftbeat, name: 'raftbeat, lan', timeoutMs: 500, options: { preset: 'lan' } }),
+    new Processes({ ...raftbeat, name: 'raftbeat, release', timeoutMs: 1_000, options: release }),
+    new EtcdServers(`${directory}/servers`),
     new Processes({
-      ...shared,
-      name: 'raftbeat, releaseOnDisconnect',
+      name: 'etcd3 Election',
       timeoutMs: 1_000,
-      options: { ...SLOW, releaseOnDisconnect: true },
+      program: program('etcd-election'),
+      directory,
+      options: { ttlSeconds: 1 },
+      service: () => etcd(`${directory}/election`),
+      resigns: true,
     }),
+    new Processes({
+      name: 'liferaft',
+      timeoutMs: 500,
+      program: program('liferaft'),
+      directory,
+      options: liferaft,
+    }),
+    new Processes({ ...byRedis, name: 'redlock', program: program('redlock') }),
+    new Processes({ ...byRedis, name: 'safe-redis-leader', program: program('safe-redis') }),
   ];
+}
+
+function program(name: string): URL {
+  return new URL(`${name}-member.ts`, import.meta.url);
+}
+
+async function redis(): Promise<Service> {
+  const server = await RedisServer.start();
+  return { options: { port: server.port }, end: () => server.end() };
+}
+
+async function etcd(directory: string): Promise<Service> {
+  const servers = new EtcdServers(directory);
+  await servers.start();
+  return { options: { hosts: servers.clients }, end: () => servers.end() };
 }

@@ -16,6 +16,12 @@ interface Member {
   worker: Worker<MemberCalls>;
 }
 
+/** What processes elect by. */
+export interface Service {
+  readonly options: object;
+  readonly end: () => unknown;
+}
+
 export interface ProcessesOptions {
   readonly name: string;
   readonly timeoutMs: number;
@@ -23,6 +29,8 @@ export interface ProcessesOptions {
   readonly program: URL;
   readonly directory: string;
   readonly options?: object;
+  /** Starts what they elect by, and tells what to add to `options`. */
+  readonly service?: () => Promise<Service>;
   readonly resigns?: boolean;
 }
 
@@ -33,6 +41,7 @@ export class Processes implements Candidate {
   readonly resign?: () => Promise<Failover>;
   readonly #options: ProcessesOptions;
   #members: Member[] = [];
+  #service: Service | null = null;
 
   constructor(options: ProcessesOptions) {
     this.name = options.name;
@@ -42,6 +51,7 @@ export class Processes implements Candidate {
   }
 
   async start(): Promise<void> {
+    this.#service = (await this.#options.service?.()) ?? null;
     const ips = await freeAddresses(MEMBERS);
     this.#members = ips.map((ip) => ({ ip, worker: this.#newWorker(ip, ips) }));
     await Promise.all(this.#members.map(({ worker }) => worker.ask('start')));
@@ -78,6 +88,7 @@ export class Processes implements Candidate {
 
   async end(): Promise<void> {
     await Promise.all(this.#members.map(({ worker }) => worker.killed()));
+    await this.#service?.end();
   }
 
   async #resign(): Promise<Failover> {
@@ -117,7 +128,8 @@ export class Processes implements Candidate {
 
   #newWorker(ip: string, ips: readonly string[]): Worker<MemberCalls> {
     const { program, directory, options = {} } = this.#options;
-    const args = [ip, ips.join(), directory, JSON.stringify(options)];
+    const given = JSON.stringify({ ...options, ...this.#service?.options });
+    const args = [ip, ips.join(), directory, given];
     return new Worker<MemberCalls>(program.pathname, args);
   }
 }

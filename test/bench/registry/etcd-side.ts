@@ -1,8 +1,8 @@
 /** Three members of etcd with their own timings, and the writers that write to them, in a process of their own. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
-import { freeAddresses } from '../../../examples/cluster/processes.js';
+import { etcdUrls, startEtcd } from '../etcd.js';
 import { serve } from '../worker.js';
 import { type Load, load, type Order, VALUE_BYTES } from './load.js';
 
@@ -17,12 +17,9 @@ let client: Etcd3 | null = null;
 const calls = {
   /** Resolves when a write has succeeded. */
   start: async () => {
-    const urls = (await freeAddresses(2 * MEMBERS)).map((address) => `http://${address}`);
-    const clients = urls.slice(0, MEMBERS);
-    const peers = urls.slice(MEMBERS);
-    const cluster = peers.map((url, at) => `member-${at}=${url}`).join(',');
-    for (const [at, url] of clients.entries()) members.push(startMember(at, url, peers[at] ?? '', cluster));
-    client = new Etcd3({ hosts: clients });
+    const { clients, peers } = await etcdUrls(MEMBERS);
+    for (const at of clients.keys()) members.push(startMember(at, clients, peers));
+    client = new Etcd3({ hosts: [...clients] });
     while (!(await put('ready'))) await delay(POLL_MS);
   },
   load: async (order: Order): Promise<Load> => load(async (key) => open().put(key).value(value), order),
@@ -34,27 +31,10 @@ process.once('exit', () => {
   for (const member of members) member.kill('SIGKILL');
 });
 
-function startMember(at: number, client: string, peer: string, cluster: string): ChildProcess {
-  const options = {
-    name: `member-${at}`,
-    'data-dir': `${directory}/etcd-${at}`,
-    'listen-client-urls': client,
-    'advertise-client-urls': client,
-    'listen-peer-urls': peer,
-    'initial-advertise-peer-urls': peer,
-    'initial-cluster': cluster,
-    'initial-cluster-state': 'new',
-    logger: 'zap',
-    'log-level': 'error',
-  };
-  const args = Object.entries(options).map(([name, text]) => `--${name}=${text}`);
-  const member = spawn('etcd', args, { stdio: 'ignore' });
+function startMember(at: number, clients: readonly string[], peers: readonly string[]): ChildProcess {
+  const member = startEtcd(directory, at, clients, peers);
   member.once('exit', (code, signal) => {
     console.error(`etcd ended: ${signal ?? code}`);
-    process.exit(1);
-  });
-  member.once('error', (error) => {
-    console.error(`etcd: ${error.message}`);
     process.exit(1);
   });
   return member;

@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { freeAddresses } from '../../examples/cluster/processes.js';
+
+/** Installs it on Debian where it is missing. @throws Error where it can not be */
+export function installEtcd(): void {
+  if (version() === null) spawnSync('apt-get', ['install', '-y', 'etcd-server'], { stdio: 'ignore' });
+  if (version() === null) throw new Error('there is no etcd: apt-get install etcd-server');
+}
+
+/** As it tells itself; null when there is none. */
+export function version(): string | null {
+  const { status, stdout } = spawnSync('etcd', ['--version'], { encoding: 'utf8' });
+  return status === 0 ? (stdout.match(/etcd Version: (\S+)/)?.[1] ?? null) : null;
+}
+
+/** Where members listen: each to clients, and to the others. */
+export interface EtcdUrls {
+  readonly clients: readonly string[];
+  readonly peers: readonly string[];
+}
+
+/** Free ones for `count` members. */
+export async function etcdUrls(count: number): Promise<EtcdUrls> {
+  const urls = (await freeAddresses(2 * count)).map((address) => `http://${address}`);
+  return { clients: urls.slice(0, count), peers: urls.slice(count) };
+}
+
+/** Starts the member number `at`, with etcd's own timings and its data below `directory`. */
+export function startEtcd(
+  directory: string,
+  at: number,
+  clients: readonly string[],
+  peers: readonly string[],
+): ChildProcess {
+  const client = clients[at] ?? '';
+  const peer = peers[at] ?? '';
+  const options = {
+    name: `member-${at}`,
+    'data-dir': `${directory}/etcd-${at}`,
+    'listen-client-urls': client,
+    'advertise-client-urls': client,
+    'listen-peer-urls': peer,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': peers.map((url, place) => `member-${place}=${url}`).join(','),
+    'initial-cluster-state': 'new',
+    logger: 'zap',
+    'log-level': 'error',
+  };
+  const args = Object.entries(options).map(([name, text]) => `--${name}=${text}`);
+  const member = spawn('etcd', args, { stdio: 'ignore' });
+  member.once('error', (error) => {
+    console.error(`etcd: ${error.message}`);
+    process.exit(1);
+  });
+  return member;
+}
