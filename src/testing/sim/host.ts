@@ -60,6 +60,9 @@ export interface ClockRates {
   readonly wall: number;
 }
 
+/** A piece of work. If it returns a function, that is called when all that follows from it at once is done. */
+type Step = () => unknown;
+
 /**
  * One process and the host under it: its clocks, and an event loop whose turn is as in Node: timers that are due, then
  * the mail that waits, then what was to come after the mail.
@@ -78,8 +81,8 @@ export class SimHost implements Clock {
   readonly #onStep: () => void;
   #stalls = 0;
   #isResuming = false;
-  #overdue: (() => void)[] = [];
-  #mail: (() => void)[] = [];
+  #overdue: Step[] = [];
+  #mail: Step[] = [];
   #checks: (() => void)[] = [];
   #clocksSeen = true;
 
@@ -127,7 +130,7 @@ export class SimHost implements Clock {
   }
 
   /** Has `run` come by mail, or from the disk. */
-  post(run: () => void): Promise<void> | undefined {
+  post(run: Step): Promise<void> | undefined {
     return this.#do(this.#mail, run);
   }
 
@@ -185,14 +188,15 @@ export class SimHost implements Clock {
     this.#checks = [];
   }
 
-  #do(queue: (() => void)[], run: () => void): Promise<void> | undefined {
+  #do(queue: Step[], run: Step): Promise<void> | undefined {
     if (!this.isAlive) return undefined;
     if (this.#stalls > 0) {
       queue.push(run);
       return undefined;
     }
-    run();
-    return this.#settled();
+    const after = run();
+    const settled = this.#settled();
+    return typeof after === 'function' ? settled.then(after as () => void) : settled;
   }
 
   #settled(): Promise<void> {

@@ -152,11 +152,10 @@ export class SimNetwork {
       this.#send(to, from.ip, () => from.host.post(refuse));
       return undefined;
     }
-    let after = null as (() => void) | null;
     const { station, receive } = served;
-    const arrived = station.host.post(() => {
-      if (this.#isTooOld(bornAt)) return;
-      after = this.#tap.arrives(station, request);
+    return station.host.post(() => {
+      if (this.#isTooOld(bornAt)) return undefined;
+      const after = this.#tap.arrives(station, request);
       const arrival = this.#arrival();
       const held =
         request.type === 'hold' ? { from, at: station, gone: new AbortController(), reject } : undefined;
@@ -167,8 +166,8 @@ export class SimNetwork {
         this.#tap.answers(station, request, reply, arrival);
         this.#reply(station, from, request, reply, resolve);
       });
+      return after;
     });
-    return after === null ? arrived : arrived?.then(after);
   }
 
   /** Each end of a connection is told by the host of the process that is gone, unless nothing comes from there. */
