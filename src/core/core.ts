@@ -648,7 +648,7 @@ export class RaftCore {
   #release(now: number): void {
     this.#promise.until = now;
     this.peers.loseLeader();
-    this.#electionDue = this.#timeouts.after(now);
+    this.#electionDue = this.#timeouts.afterRelease(now);
   }
 
   #adopt(term: number, now: number): void {

@@ -48,6 +48,11 @@ export class ElectionTimeouts {
     return base + (this.#currentRank() + this.#random() / 4) * this.#timing.staggerMs;
   }
 
+  /** When this peer comes up, if all have seen at `now` that the leader is gone (D17): whose turn it is, at once. */
+  afterRelease(now: number): number {
+    return now + this.#currentRank() * this.#timing.staggerMs;
+  }
+
   /** When an election that began at `now` counts as lost: after a round trip, and something random. */
   retryAfter(now: number): number {
     return now + this.#timing.requestTimeoutMs + this.#random() * this.#timing.randomMs;
