@@ -321,10 +321,10 @@ export class Network {
   }
 
   /** Hands `request` to `to` as it came from the wire. */
-  receive(to: string, request: unknown): Promise<unknown> {
+  receive(to: string, request: unknown, gone?: AbortSignal): Promise<unknown> {
     const serving = this.#serving.get(to);
     if (serving === undefined) throw new Error(`${to} does not serve`);
-    return serving.receive(request, 'test');
+    return serving.receive(request, 'test', gone);
   }
 
   request(from: string, host: Host, to: string, request: RaftRequest, signal: AbortSignal): Promise<unknown> {
