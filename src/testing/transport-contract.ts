@@ -53,6 +53,10 @@ const CASES: readonly Case[] = [
   ['A start while it runs is refused, and the first one stays in force until the stop', secondStart, 3],
   ['Stopping rejects the requests under way', stopRejectsOwn],
   ['Stopping does not wait for an answer that never comes', stopDoesNotWait],
+  [
+    'A signal that comes with a request to be held is aborted when the asker is gone, and not before',
+    goneIsTold,
+  ],
 ];
 
 async function reachesAddressed([a, b, c]: Peers): Promise<void> {
@@ -256,6 +260,26 @@ async function stopDoesNotWait([a, b]: Peers): Promise<void> {
   await within(sent, 'a request to a peer that stopped before it answered');
 }
 
+/** Of use with `releaseOnDisconnect` only: a transport that gives no signal keeps this rule, too. */
+async function goneIsTold([a, b]: Peers): Promise<void> {
+  const arrival = gate();
+  let gone: AbortSignal | undefined;
+  await a.start();
+  await b.start((_request, _from, signal) => {
+    gone = signal;
+    arrival.open();
+    return new Promise(() => {});
+  });
+  const sent = Promise.allSettled([a.send(b, { type: 'hold', ip: a.ip, wait: true })]);
+  await within(arrival.opened, 'the arrival of a request');
+  check(gone?.aborted !== true, 'the signal was aborted while the asker waited');
+  const told = gate();
+  gone?.addEventListener('abort', () => told.open());
+  await a.stop();
+  if (gone?.aborted === false) await within(told.opened, 'the signal that the asker is gone');
+  await within(sent, 'a request under way when its asker stopped');
+}
+
 /** A transport, and what it received. */
 class Peer {
   readonly transport: Transport;
@@ -269,10 +293,10 @@ class Peer {
   }
 
   async start(receive: Receive = (request) => this.answer(request)): Promise<void> {
-    const started = this.transport.start(this.ip, (request, from) => {
+    const started = this.transport.start(this.ip, (request, from, gone) => {
       this.received.push(structuredClone(request));
       this.senders.push(from);
-      return receive(request, from);
+      return receive(request, from, gone);
     });
     await within(started, 'start()');
   }

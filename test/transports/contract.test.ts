@@ -83,6 +83,21 @@ class DeafToAbort extends Wrapped {
   }
 }
 
+/** Gives each request a signal, which is `never` aborted or `always`, whoever is gone. */
+class SignalsNothing extends Wrapped {
+  readonly #when: 'never' | 'always';
+
+  constructor(network: MemoryNetwork, when: 'never' | 'always') {
+    super(network);
+    this.#when = when;
+  }
+
+  override start(local: string, receive: Receive): Promise<void> {
+    const gone = this.#when === 'always' ? AbortSignal.abort() : new AbortController().signal;
+    return super.start(local, (request, from) => receive(request, from, gone));
+  }
+}
+
 class SendsAborted extends Wrapped {
   override async request(to: string, request: RaftRequest, { signal }: RequestOptions): Promise<unknown> {
     if (!signal.aborted) return super.request(to, request, { signal });
@@ -332,6 +347,8 @@ const NOTHING = 'After the stop nothing is received';
 const AGAIN = 'A transport can be started again after the stop';
 const SECOND = 'A start while it runs is refused, and the first one stays in force until the stop';
 const STOP_REJECTS = 'Stopping rejects the requests under way';
+const GONE_TOLD =
+  'A signal that comes with a request to be held is aborted when the asker is gone, and not before';
 const NO_WAIT = 'Stopping does not wait for an answer that never comes';
 
 /** What is broken, and the rules that it breaks: these, and maybe others. */
@@ -365,6 +382,8 @@ const BROKEN: readonly (readonly [what: string, make: Make, rules: readonly stri
   ['rejects when it is refused', (network) => new ThrowsRefusals(network), [REFUSAL]],
   ['says nothing when the receiver rejects', (network) => new SwallowsRejections(network), [REJECTION]],
   ['ends when the receiver rejects', (network) => new DiesOfRejections(network), [REJECTION]],
+  ['never tells that an asker is gone', (network) => new SignalsNothing(network, 'never'), [GONE_TOLD]],
+  ['tells that an asker is gone who is not', (network) => new SignalsNothing(network, 'always'), [GONE_TOLD]],
   ['rejects with a text', (network) => new RejectsWithText(network), [GONE]],
 ];
 
