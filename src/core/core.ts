@@ -184,7 +184,8 @@ export class RaftCore {
     try {
       const isHeard = this.#checkSender(vote.peer.ip, vote.membersRevision);
       this.#checkRejoined();
-      if (!isHeard && !this.peers.isVoter(vote.peer.ip))
+      // One that was promoted may need the vote of a peer that has not heard of it.
+      if (!isHeard && !this.peers.isVoter(vote.peer.ip) && !this.#isNews(vote.membersRevision))
         throw this.#refusal('NOT_A_VOTER', `${vote.peer.ip} does not vote`);
       if (!this.peers.rules.grantsUnspentVotes) return this.#voteAsOriginal(vote, at);
       return vote.preVote === true ? this.#answerPreVote(vote, at) : this.#answerVote(vote, at);

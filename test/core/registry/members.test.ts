@@ -376,6 +376,32 @@ describe('one that does not vote as far as it knows', () => {
   });
 });
 
+describe('one whose promotion this peer has not heard of', () => {
+  /** Asks for the vote of A, by whose list D is an observer, as one that knows the list of `known`. */
+  function asked(known: string | undefined, round: object): () => boolean {
+    const bench = new Bench({ stored: disk(1) });
+    bench.beat(2, '0/0', [listed([...ABC.map(voter), observer(D)])], { committed: '2/1' });
+    bench.cluster.run(2 * L);
+    const news = known === undefined ? {} : { membersRevision: rev(known) };
+    const vote = { peer: candidate(D, 3), revision: rev('2/2'), ...news, ...round };
+    return () => bench.give(() => bench.host.core.receivedVote(vote, bench.cluster.now)).granted;
+  }
+
+  test.each([[{ preVote: true, round: 1 }], [{}]])(
+    'gets its vote all the same: it may be the one that is needed: %j',
+    (round) => {
+      expect(asked('2/2', round)()).toBe(true);
+    },
+  );
+
+  test.each([['2/1'], [undefined]])(
+    'does not vote, as far as is known, if it knows no newer list than %s',
+    (known) => {
+      expect(refusal(asked(known, {})).code).toBe('NOT_A_VOTER');
+    },
+  );
+});
+
 describe('one that is left out by a change that is not committed', () => {
   /** A follower of c:1, which has begun to remove `ip`. */
   function without(ip: string, committed = '0/0'): Bench {
