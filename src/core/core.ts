@@ -49,6 +49,12 @@ export interface RaftCoreOptions {
    * a majority loses its connections to a leader that is alive before that leader does. @default false
    */
   readonly releaseOnDisconnect?: boolean;
+  /**
+   * The name of the group of which this core is the peer, where a host has many of them: leadership falls to other peers
+   * in other groups, and the core asks for a beat only when it is elected, for its host sends the steady ones of all groups
+   * together. @default none
+   */
+  readonly group?: string;
   /** What the store held of the original's datums; under the rules of Nacos. @default none */
   readonly nacosDatums?: readonly NacosDatum[];
   /** How fresh this peer's data is. @default { term: 0, seq: 0 } */
@@ -83,6 +89,8 @@ export class RaftCore {
   readonly #revision: Revision;
   readonly #registry: Registry | null;
   readonly #releases: boolean;
+  /** The ms from one beat to the next: infinite where a host sends them. */
+  readonly #beatEveryMs: number;
   readonly #lease: Lease;
   readonly #timeouts: ElectionTimeouts;
   readonly #promise: LeaderPromise = { holder: null, until: Number.NEGATIVE_INFINITY };
@@ -116,7 +124,8 @@ export class RaftCore {
     this.#registry = this.#newRegistry(options);
     this.#releases = this.#resolveRelease(options);
     this.#lease = new Lease(this.timing);
-    this.#timeouts = new ElectionTimeouts(this.peers, this.timing, this.#random);
+    this.#beatEveryMs = options.group === undefined ? this.timing.heartbeatMs : Number.POSITIVE_INFINITY;
+    this.#timeouts = new ElectionTimeouts(this.peers, this.timing, this.#random, options.group);
     this.#roundNumber = Math.floor(this.#random() * 2 ** 31);
     const { stored = NOTHING_STORED } = options;
     this.#saving = this.#durable = stored ?? NOTHING_STORED;
@@ -841,9 +850,8 @@ export class RaftCore {
   }
 
   #beat(now: number): void {
-    const { heartbeatMs, leaderTimeoutMs } = this.timing;
-    this.#heartbeatDue = now + heartbeatMs;
-    this.#electionDue = this.#timeouts.after(now + leaderTimeoutMs);
+    this.#heartbeatDue = now + this.#beatEveryMs;
+    this.#electionDue = this.#timeouts.after(now + this.timing.leaderTimeoutMs);
     // A write must arrive, and be shown, all the same: news is told by beats that bring no data else, too.
     const registry = this.#registry;
     if (registry !== null && (!registry.sendBeatOnly || registry.hasNews)) this.#sendData(true, now);

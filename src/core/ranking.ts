@@ -12,6 +12,7 @@ export interface Ranked {
  * compute the same order (section 3, ranked timeouts). Higher priority first, then a hash of term and ip; the last
  * leader last; who has priority 0 has no place.
  *
+ * @param group the name of the group, which goes into the hash: with many groups each peer comes first in its share
  * @returns a place below the number of voters; 0 for an `ip` that is not among them
  */
 export function rankOf(
@@ -19,10 +20,12 @@ export function rankOf(
   voters: readonly Ranked[],
   lastLeader: string | null,
   term: number,
+  group: string = '',
 ): number {
   const own = voters.find((voter) => voter.ip === ip);
   if (own === undefined) return 0;
-  return voters.filter((other) => other.priority > 0 && comesBefore(other, own, lastLeader, term)).length;
+  const election = `${group}${term}`;
+  return voters.filter((other) => other.priority > 0 && comesBefore(other, own, lastLeader, election)).length;
 }
 
 /** When this peer comes up for election (D16): one after the other, or, with original peers, at random. */
@@ -30,15 +33,17 @@ export class ElectionTimeouts {
   readonly #peers: RaftPeerSet;
   readonly #timing: Timing;
   readonly #random: () => number;
+  readonly #group: string;
   #term = -1;
   #lastLeader: string | null = null;
   #voters: readonly Ranked[] = [];
   #rank = 0;
 
-  constructor(peers: RaftPeerSet, timing: Timing, random: () => number) {
+  constructor(peers: RaftPeerSet, timing: Timing, random: () => number, group: string = '') {
     this.#peers = peers;
     this.#timing = timing;
     this.#random = random;
+    this.#group = group;
   }
 
   /** When this peer comes up, if `base` is the earliest moment at which anyone may. */
@@ -66,17 +71,17 @@ export class ElectionTimeouts {
       this.#term = self.term;
       this.#lastLeader = leaderIp;
       this.#voters = voters;
-      this.#rank = rankOf(self.ip, voters, leaderIp, self.term);
+      this.#rank = rankOf(self.ip, voters, leaderIp, self.term, this.#group);
     }
     return this.#rank;
   }
 }
 
-function comesBefore(a: Ranked, b: Ranked, lastLeader: string | null, term: number): boolean {
+function comesBefore(a: Ranked, b: Ranked, lastLeader: string | null, election: string): boolean {
   if (a.ip === lastLeader) return false;
   if (b.ip === lastLeader) return true;
   if (a.priority !== b.priority) return a.priority > b.priority;
-  const byHash = hash(`${term}:${a.ip}`) - hash(`${term}:${b.ip}`);
+  const byHash = hash(`${election}:${a.ip}`) - hash(`${election}:${b.ip}`);
   return byHash === 0 ? a.ip < b.ip : byHash < 0;
 }
 

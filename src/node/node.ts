@@ -3,7 +3,7 @@ import { RaftCore } from '../core/core.js';
 import type { StoredData } from '../core/datum.js';
 import type { Datums } from '../core/datums.js';
 import { Emitter } from '../core/emitter.js';
-import { RaftError, textOf } from '../core/errors.js';
+import { RaftError } from '../core/errors.js';
 import type { MakeLeaderEvent, RaftEvents } from '../core/events.js';
 import type { StoredState } from '../core/outputs.js';
 import type { PeerSnapshot, PeerState } from '../core/peer.js';
@@ -11,7 +11,7 @@ import { type Dues, RaftPeerSet } from '../core/peer-set.js';
 import type { Stored } from '../stores/store.js';
 import { RaftController } from './controller.js';
 import { Driver } from './driver.js';
-import { Leadership, Waiters } from './leadership.js';
+import { type LeaderContext, Leading, type WaitOptions } from './leading.js';
 import { type Datum, type DatumListener, type KeyPattern, Listeners, matches, toDatum } from './listeners.js';
 import { type NacosChange, NacosData } from './nacos-data.js';
 import { type RaftNodeOptions, type ResolvedOptions, resolveOptions } from './options.js';
@@ -33,19 +33,6 @@ export interface RaftNodeEvents extends RaftEvents {
   nacosDatum: (change: NacosChange) => void;
 }
 
-/** What the function of `whileLeader` gets. */
-export interface LeaderContext {
-  /** Aborted the moment this peer leads no longer. */
-  readonly signal: AbortSignal;
-  /** The term of this leadership; hand it to whatever you write to. It never decreases. */
-  readonly fencingToken: number;
-}
-
-/** Lets a caller stop waiting. */
-export interface WaitOptions {
-  readonly signal?: AbortSignal;
-}
-
 /**
  * One peer of a cluster, inside your service.
  *
@@ -59,8 +46,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     return this.#driver.nacos;
   });
   readonly #options: ResolvedOptions;
-  readonly #leadership = new Waiters<Leadership>();
-  readonly #leader = new Waiters<PeerSnapshot>();
+  readonly #leading = new Leading(this);
   #peers: RaftPeerSet;
   readonly #listeners = new Listeners((error) => this.emit('error', error));
   #driver: Driver | null = null;
@@ -68,10 +54,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   /** What this peer holds, also while it is stopped. */
   #datums: Datums | null = null;
   #sendBeatOnly: boolean;
-  #current: Leadership | null = null;
   #knownLeader: PeerSnapshot | null = null;
-  /** How often the node was stopped: a `whileLeader` whose function outlasts the stop must notice it. */
-  #stops = 0;
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -119,7 +102,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    */
   isLeader(): boolean {
     if (this.#driver?.isLeader() === true) return true;
-    this.#endLeadership();
+    this.#leading.over();
     return false;
   }
 
@@ -159,7 +142,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * @throws RaftError `ABORTED` by the signal, `NOT_RUNNING` when the node is stopped meanwhile
    */
   async waitForLeader({ signal }: WaitOptions = {}): Promise<PeerSnapshot> {
-    return this.leader ?? this.#leader.next(signal);
+    return this.leader ?? this.#leading.nextLeader(signal);
   }
 
   /**
@@ -290,31 +273,8 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * @throws what `job` throws while it leads; what it throws later is reported by an `error` event, unless it is the
    * reason of the signal
    */
-  async whileLeader(job: (context: LeaderContext) => unknown, { signal }: WaitOptions = {}): Promise<void> {
-    const stops = this.#stops;
-    while (stops === this.#stops) {
-      const leadership = await this.#nextLeadership(signal);
-      if (leadership === null) return;
-      const over = signal === undefined ? leadership.signal : AbortSignal.any([leadership.signal, signal]);
-      await this.#run(job, { signal: over, fencingToken: leadership.fencingToken });
-      await untilAborted(over);
-    }
-  }
-
-  async #run(job: (context: LeaderContext) => unknown, context: LeaderContext): Promise<void> {
-    const { signal } = context;
-    try {
-      await job(context);
-    } catch (cause) {
-      if (!signal.aborted) throw cause;
-      if (cause !== signal.reason && !isAbortError(cause)) this.emit('error', jobFailed(cause));
-    }
-  }
-
-  async #nextLeadership(signal: AbortSignal | undefined): Promise<Leadership | null> {
-    if (signal?.aborted === true) return null;
-    if (this.#current !== null && this.isLeader()) return this.#current;
-    return this.#leadership.next(signal).catch(() => null);
+  async whileLeader(job: (context: LeaderContext) => unknown, options: WaitOptions = {}): Promise<void> {
+    return this.#leading.whileLeader(job, options);
   }
 
   async #start(): Promise<void> {
@@ -390,14 +350,11 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
 
   /** Ends everything at once, without handing over. */
   async #shutDown(): Promise<void> {
-    this.#stops++;
     this.#driver?.stop();
     this.#driver = null;
     this.#registry = null;
     this.#knownLeader = null;
-    this.#endLeadership();
-    this.#leadership.rejectAll(notRunning());
-    this.#leader.rejectAll(notRunning());
+    this.#leading.stopped();
     await this.#close();
   }
 
@@ -423,19 +380,9 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     (this.emit as (name: Name, event: unknown) => boolean).call(this, name, event);
   }
 
-  #leaderKnown({ leader, term }: MakeLeaderEvent): void {
+  #leaderKnown({ leader }: MakeLeaderEvent): void {
     this.#knownLeader = leader;
-    if (leader.ip === this.ip && this.isLeader()) {
-      this.#current = new Leadership(term);
-      this.#leadership.resolveAll(this.#current);
-    }
-    this.#leader.resolveAll(leader);
-  }
-
-  #endLeadership(): void {
-    const over = this.#current;
-    this.#current = null;
-    over?.end();
+    this.#leading.made(leader, leader.ip === this.ip && this.isLeader());
   }
 
   #warn(code: RaftWarning['code'], message: string): void {
@@ -464,25 +411,9 @@ function withoutData(opened: Stored | null): {
   return data === undefined ? { stored } : { stored, data };
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve());
-  });
-}
-
 /** A stop that throws at once must not keep the others from being closed. */
 async function attempt(stop: () => Promise<void>): Promise<void> {
   await stop();
-}
-
-function isAbortError(cause: unknown): boolean {
-  return cause instanceof Error && cause.name === 'AbortError';
-}
-
-function jobFailed(cause: unknown): RaftError {
-  const message = `the function of whileLeader failed after its leadership: ${textOf(cause)}`;
-  return new RaftError('LISTENER_FAILED', message, { cause });
 }
 
 function notRunning(): RaftError {

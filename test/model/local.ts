@@ -98,6 +98,8 @@ export const FIELDS = {
     'nacosDatums',
     // Looked at with releaseOnDisconnect only, which is not explored.
     ...['$releases', '$lastSentAt'],
+    // Differs in groups only, which are not explored.
+    '$beatEveryMs',
   ],
   RaftPeerSet: [
     ...[
@@ -123,7 +125,7 @@ export const FIELDS = {
     // Looked at with releaseOnDisconnect only.
     ...['$lostAt', '$majoritySentAt'],
   ],
-  ElectionTimeouts: ['$peers', '$timing', '$random', '$term', '$lastLeader', '$voters', '$rank'],
+  ElectionTimeouts: ['$peers', '$timing', '$random', '$group', '$term', '$lastLeader', '$voters', '$rank'],
   Rejoin: ['id', '$rules', '$answers', '$witness', '$startedAt', '$askDue'],
 } as const;
 

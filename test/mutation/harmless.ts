@@ -52,7 +52,7 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
   'only a signal calls it': [
     'src/node/leadership.ts: const abort = (): void => settle(() => reject(aborted(signal?.reason))); => const abort = (): void => settle(() => reject(aborted(signal.reason)));',
   ],
-  'only whether it changed is looked at': ['src/node/node.ts: this.#stops++; => this.#stops--;'],
+  'only whether it changed is looked at': ['src/node/leading.ts: this.#stops++; => this.#stops--;'],
   'no id is asked for that is not a number': [
     'src/core/rejoin.ts: return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]))); => return new Set(this.#replies().flatMap(({ rejoinId }) => (false ? [] : [rejoinId])));',
     'src/core/rejoin.ts: return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]))); => return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? ["Stryker was here"] : [rejoinId])));',
