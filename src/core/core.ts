@@ -146,6 +146,11 @@ export class RaftCore {
     return this.#learner !== undefined;
   }
 
+  /** What is known to be durable. */
+  get stored(): StoredState {
+    return this.#durable;
+  }
+
   /**
    * Whether this peer leads at `now`: whether its lease lasts (section 3, lease). Computed at the call; false after true
    * stays so for the term.

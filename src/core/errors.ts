@@ -1,7 +1,7 @@
 /**
  * What went wrong, as a literal. Texts may be reworded; codes are stable.
  *
- * Refusals of a peer: `UNKNOWN_PEER` (not a member, D6), `DUPLICATE_PEER` (another process uses this ip),
+ * Refusals of a peer: `UNKNOWN_PEER` (not a member, D6), `UNKNOWN_GROUP` (a host that does not take part in it), `DUPLICATE_PEER` (another process uses this ip),
  * `NOT_A_VOTER`, `GONE` (the list that a peer caught up by), `INVALID_STATE` and `OUT_OF_DATE` (section 1, beat), `CONFLICTING_LEADER` (D5), `REJOINING`
  * (section 3, empty store), `REFUSED_TRANSFER`, `BAD_REQUEST` (names the field), `BUSY`, `TOO_LARGE`, `UNAUTHORIZED`.
  *
@@ -43,6 +43,7 @@ export type RaftErrorCode =
   | 'TIMEOUT'
   | 'TOO_LARGE'
   | 'UNAUTHORIZED'
+  | 'UNKNOWN_GROUP'
   | 'UNKNOWN_PEER'
   | 'UNREACHABLE'
   | 'UNSUPPORTED';

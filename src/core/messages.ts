@@ -169,6 +169,72 @@ export interface HoldReply {
   readonly held: true;
 }
 
+/** A group, and the term in which the sender of its name leads it. */
+export interface LedGroup {
+  readonly group: string;
+  readonly term: number;
+}
+
+/**
+ * One beat for each of the groups that a host leads. Their list has a version; what changed since an earlier one travels,
+ * and the rest is as it was.
+ */
+export interface Beats {
+  /** The leader of them all. */
+  readonly ip: string;
+  /** Tells the process that sent it apart from others of its ip: each has a list of its own. */
+  readonly process: number;
+  /** L of the sender, in ms. */
+  readonly leaderTimeoutMs: number;
+  /** When it was sent, in ms of the sender's clock; the reply bears it again. */
+  readonly sentAt: number;
+  /** The version that the changes go on from; 0: the list is new, and whole. */
+  readonly since: number;
+  readonly version: number;
+  /** What is led now, and was not at `since`, or in another term. */
+  readonly led: readonly LedGroup[];
+  /** What is led no longer. */
+  readonly unled: readonly string[];
+}
+
+/** A group for which a beat was refused, and why. */
+export interface RefusedBeat {
+  readonly group: string;
+  readonly code: RaftErrorCode;
+  readonly term?: number;
+}
+
+/** The reply to the beats of a host: they were accepted for all groups of its list but those that are named. */
+export interface BeatsReply {
+  /** Tells the process that answers apart from others of its ip. */
+  readonly process: number;
+  readonly sentAt: number;
+  /** The version of the list that the receiver holds now; if it is not that of the beats, nothing was accepted. */
+  readonly version: number;
+  readonly refused: readonly RefusedBeat[];
+}
+
+/** What the peers of one group ask of each other, besides beats. */
+export type GroupRequest = Extract<RaftRequest, { readonly type: 'vote' | 'transfer' | 'peer' }>;
+
+/** Requests of many groups on their way between the same two hosts. */
+export interface GroupRequests {
+  readonly requests: readonly { readonly group: string; readonly request: GroupRequest }[];
+}
+
+/** What became of each of them, in their order. */
+export interface GroupReplies {
+  readonly replies: readonly (VoteReply | PeerSnapshot | PeerReply | ErrorReply)[];
+}
+
+/** The reply of a host to `state`. */
+export interface HostStateReply {
+  readonly ip: string;
+  /** How many groups it takes part in, and how many of them it leads. */
+  readonly groups: number;
+  readonly leads: number;
+}
+
 /** A key of the list that a peer catches up by, and the batch that set it. */
 export interface ListedKey {
   readonly key: string;
@@ -247,6 +313,8 @@ export type RaftRequest =
   | { readonly type: 'read'; readonly key: string }
   | ({ readonly type: 'member' } & MemberRequest)
   | ({ readonly type: 'hold' } & HoldRequest)
+  | ({ readonly type: 'beats' } & Beats)
+  | ({ readonly type: 'groups' } & GroupRequests)
   | { readonly type: 'keys'; readonly at?: Revision; readonly from: number }
   | { readonly type: 'datums'; readonly at: Revision; readonly keys: readonly ListedKey[] }
   | { readonly type: 'leader' }
@@ -263,6 +331,9 @@ export type RaftReply =
   | WritesReply
   | ReadReply
   | HoldReply
+  | BeatsReply
+  | GroupReplies
+  | HostStateReply
   | KeysReply
   | DatumsReply
   | LeaderReply

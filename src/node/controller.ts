@@ -123,6 +123,9 @@ export class RaftController {
         return this.#late.changeMembers({ ...request, forward: request });
       case 'hold':
         return this.#late.hold(request, gone);
+      case 'beats':
+      case 'groups':
+        throw new RaftError('UNSUPPORTED', 'this peer is a node: it has no groups');
       case 'keys':
         return this.#submit((core, now) => core.listKeys(request.at, request.from, now));
       case 'datums':
@@ -172,7 +175,8 @@ function knownLeader(core: RaftCore, now: number): PeerSnapshot | null {
   return RaftPeer.from(leader).snapshot();
 }
 
-function errorReply(error: unknown): ErrorReply {
+/** An error as it is answered. */
+export function errorReply(error: unknown): ErrorReply {
   if (!(error instanceof RaftError)) return { code: 'INTERNAL', message: textOf(error) };
   const { code, message, term } = error;
   return term === undefined ? { code, message } : { code, message, term };

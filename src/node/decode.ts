@@ -4,6 +4,8 @@ import type {
   BeatReply,
   DatumKey,
   Draft,
+  GroupRequest,
+  GroupRequests,
   HoldReply,
   PeerReply,
   RaftRequest,
@@ -23,6 +25,7 @@ import {
   readRevision,
   readWrites,
 } from './decode-data.js';
+import { MAX_GROUP_REQUESTS, readBeats } from './decode-groups.js';
 import { readNacosRequest } from './decode-nacos.js';
 import { Fields, show } from './fields.js';
 import { replyFields } from './refusal.js';
@@ -46,7 +49,7 @@ export function decodeRequest(raw: unknown): RaftRequest {
     case 'transfer':
       return { type, ...readTransfer(fields) };
     case 'peer':
-      return fields.has('id') ? { type, id: fields.integer('id') } : { type };
+      return readPeerRequest(fields);
     case 'writes':
       return { type, ...readWrites(fields) };
     case 'read':
@@ -55,6 +58,10 @@ export function decodeRequest(raw: unknown): RaftRequest {
       return { type, ...readMember(fields) };
     case 'hold':
       return { type, ip: fields.ip('ip'), wait: fields.boolean('wait') };
+    case 'beats':
+      return { type, ...readBeats(fields) };
+    case 'groups':
+      return { type, requests: fields.list('requests', MAX_GROUP_REQUESTS, readOfGroup) };
     case 'keys':
       return {
         type,
@@ -194,6 +201,28 @@ function readSentAt(fields: Fields): number {
 /** A key as a beat names it. */
 export function readDatumKey(fields: Fields): DatumKey {
   return { key: fields.text('key', MAX_KEY_LENGTH), timestamp: fields.integer('timestamp') };
+}
+
+function readPeerRequest(fields: Fields): { readonly type: 'peer'; readonly id?: number } {
+  return fields.has('id') ? { type: 'peer', id: fields.integer('id') } : { type: 'peer' };
+}
+
+function readOfGroup(fields: Fields): GroupRequests['requests'][number] {
+  return { group: fields.group('group'), request: readGroupRequest(fields.object('request')) };
+}
+
+function readGroupRequest(fields: Fields): GroupRequest {
+  const type = fields.text('type', 20);
+  switch (type) {
+    case 'vote':
+      return { type, ...readVote(fields) };
+    case 'transfer':
+      return { type, ...readTransfer(fields) };
+    case 'peer':
+      return readPeerRequest(fields);
+    default:
+      throw fields.wrong('type', 'vote, transfer or peer', type);
+  }
 }
 
 function readTransfer(fields: Fields): Transfer {

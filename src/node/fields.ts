@@ -66,6 +66,12 @@ export class Fields {
     );
   }
 
+  group(name: string): string {
+    const value = this.#value(name);
+    if (isGroupName(value)) return value;
+    throw this.wrong(name, GROUP_NAME, value);
+  }
+
   state(name: string): PeerState {
     const value = this.#value(name);
     if (isState(value)) return value;
@@ -91,24 +97,24 @@ export class Fields {
   }
 
   list<T>(name: string, maxLength: number, read: (fields: Fields) => T): readonly T[] {
-    const value = this.#value(name);
-    if (!Array.isArray(value) || value.length > maxLength) {
-      throw this.wrong(name, `a list of at most ${maxLength}`, value);
-    }
-    if (value.length === 0) return [];
+    const items = this.items(name, maxLength);
+    if (items.length === 0) return [];
     // Not `map`: it would skip the holes of a sparse list.
-    return Array.from(value, (item: unknown, at) =>
+    return Array.from(items, (item: unknown, at) =>
       read(new Fields(item, `${this.#at(name)}[${at}]`, this.#code)),
     );
   }
 
+  /** The items of a list as they came. */
+  items(name: string, maxLength: number): readonly unknown[] {
+    const value = this.#value(name);
+    if (Array.isArray(value) && value.length <= maxLength) return value;
+    throw this.wrong(name, `a list of at most ${maxLength}`, value);
+  }
+
   /** As `list`, with null for each item that cannot be read. */
   maybe<T>(name: string, maxLength: number, read: (fields: Fields) => T): readonly (T | null)[] {
-    const value = this.#value(name);
-    if (!Array.isArray(value) || value.length > maxLength) {
-      throw this.wrong(name, `a list of at most ${maxLength}`, value);
-    }
-    return Array.from(value, (item: unknown) => {
+    return Array.from(this.items(name, maxLength), (item: unknown) => {
       try {
         return read(new Fields(item, name, this.#code));
       } catch (error) {
@@ -131,6 +137,17 @@ export class Fields {
   wrong(name: string, expected: string, came: unknown): RaftError {
     return new RaftError(this.#code, `${this.#at(name)} must be ${expected}, not ${show(came)}`);
   }
+}
+
+/** The longest name of a group, in characters. */
+export const MAX_GROUP_LENGTH = 256;
+
+/** What a name of a group must be. */
+export const GROUP_NAME: string = `a text of 1 to ${MAX_GROUP_LENGTH} characters without control characters`;
+
+/** Whether it can be the name of a group. */
+export function isGroupName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_GROUP_LENGTH && /^\P{Cc}+$/u.test(value);
 }
 
 function isState(value: unknown): value is PeerState {

@@ -15,10 +15,20 @@ export function replyFields(raw: unknown, refusals: ReadonlySet<string> = REFUSA
 /** The refusal that these fields are, or null. */
 export function readRefusal(fields: Fields, refusals: ReadonlySet<string> = REFUSALS): RaftError | null {
   if (!fields.has('code')) return null;
-  const code = fields.text('code', 50);
   const message = fields.text('message', MAX_MESSAGE_LENGTH);
-  if (!isOneOf(refusals, code)) throw new RaftError('BAD_REPLY', `unknown refusal ${show(code)}: ${message}`);
+  const code = readRefusalCode(fields, refusals, message);
   return new RaftError(code, message, fields.has('term') ? { term: fields.integer('term') } : {});
+}
+
+/** The code of a refusal. */
+export function readRefusalCode(
+  fields: Fields,
+  refusals: ReadonlySet<string> = REFUSALS,
+  message: string = '',
+): RaftErrorCode {
+  const code = fields.text('code', 50);
+  if (isOneOf(refusals, code)) return code;
+  throw new RaftError('BAD_REPLY', `unknown refusal ${show(code)}: ${message}`);
 }
 
 /** What a peer may answer instead of a reply. */
@@ -43,6 +53,7 @@ export const REFUSALS: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
   'STORE_FAILED',
   'TOO_LARGE',
   'UNAUTHORIZED',
+  'UNKNOWN_GROUP',
   'UNKNOWN_PEER',
   'UNSUPPORTED',
 ]);

@@ -18,6 +18,8 @@ export const METHODS: Readonly<Record<RaftRequest['type'], readonly string[]>> =
   read: ['POST'],
   member: ['POST'],
   hold: ['POST'],
+  beats: ['POST'],
+  groups: ['POST'],
   keys: ['POST'],
   datums: ['POST'],
   peer: ['GET', 'HEAD', 'POST'],
@@ -50,6 +52,7 @@ const STATUSES: Readonly<Partial<Record<string, number>>> = {
   REJOINING: 503,
   TOO_LARGE: 413,
   UNAUTHORIZED: 401,
+  UNKNOWN_GROUP: 404,
   UNKNOWN_PEER: 403,
   UNSUPPORTED: 400,
 } satisfies Partial<Record<RaftErrorCode, number>>;

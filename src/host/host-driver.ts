@@ -1,0 +1,357 @@
+import createDebug from 'debug';
+import { RaftCore } from '../core/core.js';
+import { RaftError, textOf } from '../core/errors.js';
+import type { ErrorReply, GroupReplies, GroupRequest, RaftReply, RaftRequest } from '../core/messages.js';
+import type { Output, SaveOutput, StoredState } from '../core/outputs.js';
+import { MAX_MS } from '../core/timing.js';
+import { HostTime } from '../node/clock.js';
+import { errorReply } from '../node/controller.js';
+import { decodeRequest } from '../node/decode.js';
+import { Requests } from '../node/requests.js';
+import { movesOf } from './balance.js';
+import { HostBeats } from './beats.js';
+import { Deadlines } from './deadlines.js';
+import { GroupPeers } from './group-peers.js';
+import type { ResolvedHostOptions } from './host-options.js';
+import { Outbox } from './outbox.js';
+import { Saver } from './saver.js';
+import { type Input, Seat, type SeatEvent, type SeatHost } from './seat.js';
+
+const debug = createDebug('raftbeat:host');
+
+/** The most groups that are looked at before the mail that came meanwhile. */
+const MAX_AT_ONCE = 500;
+
+/** What a group is opened with. */
+export interface SeatOptions {
+  readonly name: string;
+  /** What the store held; null when it held nothing of this group. */
+  readonly stored: StoredState | null;
+  readonly bootstrap: boolean;
+  readonly emit: (events: readonly SeatEvent[]) => void;
+}
+
+/** What a driver tells its host. */
+export interface HostHooks {
+  /** Leaderships may have ended: called before the first of them is looked at. */
+  readonly leadershipsMayBeOver: () => void;
+  /** The driver can not go on. It takes no more input. */
+  readonly failed: (error: RaftError) => void;
+}
+
+/** Carries one run of a host, from its start to its stop: all its groups, with one alarm, one mailbox, one store. */
+export class HostDriver {
+  readonly #options: ResolvedHostOptions;
+  readonly #hooks: HostHooks;
+  readonly #time: HostTime;
+  readonly #requests: Requests;
+  readonly #saver: Saver;
+  readonly #outbox: Outbox;
+  readonly #beats: HostBeats;
+  readonly #seats = new Map<string, Seat>();
+  /** When groups that lead must be looked at, and when the others: an answer may come only after leases that have ended. */
+  readonly #leases = new Deadlines<Seat>();
+  readonly #elections = new Deadlines<Seat>();
+  readonly #seatHost: SeatHost;
+  #aheadMs = 0;
+  #beatDue: number;
+  #balanceDue: number;
+  #alarmAt = Number.POSITIVE_INFINITY;
+  #cancelAlarm: () => void = () => {};
+  #isStarted = false;
+  #isRunning = true;
+
+  constructor(options: ResolvedHostOptions, hooks: HostHooks) {
+    this.#options = options;
+    this.#hooks = hooks;
+    const { clock, transport, store, timing, ip, members, random } = options;
+    this.#time = new HostTime(clock);
+    this.#requests = new Requests(transport, clock, timing.leaderTimeoutMs / 2);
+    this.#saver = new Saver(store);
+    this.#outbox = new Outbox(this.#requests);
+    this.#beats = new HostBeats({
+      ip,
+      others: members.map((member) => member.ip).filter((one) => one !== ip),
+      process: Math.floor(random() * 2 ** 48),
+      leaderTimeoutMs: timing.leaderTimeoutMs,
+      requests: this.#requests,
+      now: () => this.#now(),
+      aheadMs: () => this.#aheadMs,
+      seatOf: (group) => this.#seats.get(group),
+      endLeases: (now) => this.#look(this.#leases, now),
+    });
+    this.#seatHost = {
+      now: () => this.#now(),
+      tell: (seat) => this.#beats.tell(seat),
+      save: ({ name }, { state }: SaveOutput) => this.#saver.save(name, state),
+      send: (seat, output) => this.#send(seat, output),
+      changed: (seat) => this.#changed(seat),
+      failed: (error) => this.#fail(error),
+    };
+    const now = this.#now();
+    this.#beatDue = now + timing.heartbeatMs;
+    this.#balanceDue = now + 2 * timing.leaderTimeoutMs;
+  }
+
+  /** Whether it takes input: until its stop, or a failure. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** How many groups there are, and how many of them are led here. */
+  get size(): { readonly groups: number; readonly leads: number } {
+    return { groups: this.#seats.size, leads: this.#beats.led.size };
+  }
+
+  /** Has this host take part in a group. */
+  open({ name, stored, bootstrap, emit }: SeatOptions): Seat {
+    const { ip, members, random, timing, rejoin } = this.#options;
+    const peers = new GroupPeers({ local: ip, members });
+    const core = new RaftCore({ peers, random, timing, stored, bootstrap, rejoin, group: name });
+    const seat = new Seat(name, core, this.#seatHost, emit);
+    peers.seat = seat;
+    // Leases of all groups go by the same time, which beats are stamped with.
+    if (this.#aheadMs > 0) core.wallClockGained(this.#aheadMs);
+    this.#seats.set(name, seat);
+    this.#schedule(seat);
+    this.#setAlarm();
+    return seat;
+  }
+
+  /** Whether this host takes part in a group. */
+  has(group: string): boolean {
+    return this.#seats.has(group);
+  }
+
+  /** Takes the first look at the clock. */
+  start(): void {
+    this.#isStarted = true;
+    this.#setAlarm();
+  }
+
+  /** Takes part in a group no longer, after it has given up leadership; returns what is durable of it. */
+  async leave(group: string): Promise<StoredState | null> {
+    const seat = this.#seats.get(group);
+    if (seat === undefined) return null;
+    seat.run((core, now) => void core.resign(now));
+    // What waits for its save may depend on it; so may what the group begins with when it is opened again.
+    await seat.saved();
+    this.#close(seat);
+    return seat.core.stored;
+  }
+
+  /** Hands over all that is led here, to the other hosts in turn; resolves when they took it, or did not. */
+  async resignAll(): Promise<void> {
+    const able = this.#beats.followers.filter(({ ip, upSince }) => upSince < Infinity && this.#mayLead(ip));
+    for (const [at, seat] of [...this.#beats.led.seats].entries())
+      seat.run((core, now) => void core.resign(now, able[at % able.length]?.ip));
+    await this.#outbox.settled();
+  }
+
+  /**
+   * Answers any request. Never rejects: a refusal is an `ErrorReply`.
+   */
+  async receive(raw: unknown): Promise<RaftReply> {
+    try {
+      if (!this.#isRunning) throw notRunning();
+      return await this.#answer(decodeRequest(raw));
+    } catch (error) {
+      return errorReply(error);
+    }
+  }
+
+  /** Takes no more input, and ends what is open. */
+  stop(): void {
+    if (!this.#isRunning) return;
+    this.#isRunning = false;
+    this.#cancelAlarm();
+    for (const seat of [...this.#seats.values()]) this.#close(seat);
+    this.#requests.abortAll(notRunning());
+  }
+
+  #close(seat: Seat): void {
+    this.#seats.delete(seat.name);
+    this.#beats.drop(seat);
+    seat.deadlines?.delete(seat);
+    seat.close();
+  }
+
+  #mayLead(ip: string): boolean {
+    return this.#options.members.some(
+      (member) => member.ip === ip && !member.observer && member.priority > 0,
+    );
+  }
+
+  #now(): number {
+    return this.#time.now(this.#gained);
+  }
+
+  /** A host was suspended, or so it seems: what was acknowledged before is told before the leases age. */
+  readonly #gained = (ms: number): void => {
+    for (const seat of this.#seats.values()) {
+      if (!seat.isSaving) this.#beats.tell(seat);
+      seat.core.wallClockGained(ms);
+    }
+    this.#aheadMs += ms;
+  };
+
+  #answer(request: RaftRequest): Promise<RaftReply> | RaftReply {
+    switch (request.type) {
+      case 'beats':
+        return this.#beats.received(request);
+      case 'groups':
+        return this.#answerAll(request.requests);
+      case 'state':
+        return { ip: this.#options.ip, ...this.size };
+      default:
+        throw new RaftError('UNSUPPORTED', `this peer is a host of groups, and takes no ${request.type}`);
+    }
+  }
+
+  async #answerAll(
+    requests: readonly { readonly group: string; readonly request: GroupRequest }[],
+  ): Promise<GroupReplies> {
+    const replies = requests.map(({ group, request }) => this.#answerOne(group, request));
+    return { replies: await Promise.all(replies) };
+  }
+
+  async #answerOne(group: string, request: GroupRequest): Promise<GroupReplies['replies'][number]> {
+    try {
+      const seat = this.#seats.get(group);
+      if (seat !== undefined) return await seat.submit(inputOf(request));
+      throw new RaftError('UNKNOWN_GROUP', `this host does not take part in ${group}`);
+    } catch (error) {
+      return errorReply(error);
+    }
+  }
+
+  #send(seat: Seat, output: Exclude<Output, SaveOutput>): void {
+    if (output.type === 'fetchPeer') {
+      const { from, id } = output;
+      this.#outbox.put(from, seat, id === undefined ? { type: 'peer' } : { type: 'peer', id });
+      return;
+    }
+    if (output.type !== 'send') return;
+    const { request, to } = output;
+    if (request.type === 'beat') this.#beats.lead(seat);
+    else for (const ip of to) this.#outbox.put(ip, seat, request as GroupRequest);
+  }
+
+  #changed(seat: Seat): void {
+    this.#beats.changed(seat);
+    this.#schedule(seat);
+    this.#setAlarm();
+  }
+
+  /** Notes when the core must be looked at; one that waits for a save is looked at when that is done. */
+  #schedule(seat: Seat): void {
+    const deadlines = seat.core.peers.self.state === 'LEADER' ? this.#leases : this.#elections;
+    if (seat.deadlines !== deadlines) seat.deadlines?.delete(seat);
+    seat.deadlines = deadlines;
+    const due = seat.core.nextDeadline();
+    if (seat.isSaving || due === Number.POSITIVE_INFINITY) deadlines.delete(seat);
+    else deadlines.set(seat, due);
+  }
+
+  // ---- The alarm
+
+  #setAlarm(): void {
+    if (!this.#isRunning || !this.#isStarted) return;
+    const due = Math.min(this.#leases.first, this.#elections.first, this.#beatDue, this.#balanceDue);
+    if (due >= this.#alarmAt) return;
+    this.#cancelAlarm();
+    this.#alarmAt = due;
+    const waitMs = Math.min(MAX_MS, Math.max(0, Math.ceil(due - this.#now())));
+    this.#cancelAlarm = this.#options.clock.setTimer(() => this.#ring(), waitMs);
+  }
+
+  /** A wake-up is only a reason to look at the clock; what is due waits for the mail that is already there. */
+  #ring(): void {
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#hooks.leadershipsMayBeOver();
+    this.#options.clock.afterMail(() => this.#lookAtAll());
+  }
+
+  #lookAtAll(): void {
+    if (!this.#isRunning) return;
+    const now = this.#now();
+    this.#look(this.#leases, now);
+    if (now >= this.#beatDue) {
+      this.#beatDue = now + this.#options.timing.heartbeatMs;
+      this.#beats.beat();
+    }
+    if (this.#look(this.#elections, now, MAX_AT_ONCE)) this.#options.clock.afterMail(() => this.#lookAtAll());
+    if (now >= this.#balanceDue) this.#balance(now);
+    this.#setAlarm();
+  }
+
+  /** Looks at the groups that are due; whether some are left. */
+  #look(deadlines: Deadlines<Seat>, now: number, max: number = Number.POSITIVE_INFINITY): boolean {
+    for (let count = 0; count < max; count++) {
+      const seat = deadlines.take(now);
+      if (seat === null) return false;
+      this.#lookAt(seat, now);
+    }
+    return deadlines.first <= now;
+  }
+
+  /** One that was told less than it could be is due later than it knows. */
+  #lookAt(seat: Seat, now: number): void {
+    const due = this.#beats.dueOf(seat, this.#options.timing.leaderTimeoutMs);
+    if (due !== null && due > now) {
+      this.#elections.set(seat, due);
+      return;
+    }
+    this.#beats.tell(seat);
+    this.#schedule(seat);
+    if (seat.due <= now) seat.run(tick);
+  }
+
+  // ---- Balance
+
+  /** Hands over what this host leads beyond its share. */
+  #balance(now: number): void {
+    const { balance, ip, members, timing } = this.#options;
+    this.#balanceDue = now + timing.leaderTimeoutMs;
+    if (!balance || this.#beats.led.size === 0) return;
+    const counts = new Map<string, number>();
+    for (const { core } of this.#seats.values()) {
+      const leader = core.peers.leader?.ip;
+      if (leader !== undefined) counts.set(leader, (counts.get(leader) ?? 0) + 1);
+    }
+    const able = members.filter((member) => this.#mayLead(member.ip));
+    const steady = this.#beats.followers.filter(({ upSince }) => upSince <= now - 2 * timing.leaderTimeoutMs);
+    const led = this.#beats.led.seats;
+    for (const { seat, to } of movesOf({ ip, able, steady, counts, led })) {
+      debug('%s goes to %s', seat.name, to);
+      seat.run((core, at) => void core.resign(at, to));
+    }
+  }
+
+  #fail(cause: unknown): void {
+    if (!this.#isRunning) return;
+    const error =
+      cause instanceof RaftError ? cause : new RaftError('INTERNAL', `a bug: ${textOf(cause)}`, { cause });
+    debug('stopped: %s %s', error.code, error.message);
+    this.stop();
+    this.#hooks.failed(error);
+  }
+}
+
+const tick: Input<void> = (core, now) => core.tick(now);
+
+/** Which input of the core takes a request. */
+function inputOf(request: GroupRequest): Input<Exclude<GroupReplies['replies'][number], ErrorReply>> {
+  switch (request.type) {
+    case 'vote':
+      return (core, now) => core.receivedVote(request, now);
+    case 'transfer':
+      return (core, now) => core.receivedTransfer(request, now);
+    case 'peer':
+      return (core, now) => core.getPeer(now, request.id);
+  }
+}
+
+function notRunning(): RaftError {
+  return new RaftError('NOT_RUNNING', 'this host is not running');
+}

@@ -1,0 +1,209 @@
+import createDebug from 'debug';
+import { Emitter } from '../core/emitter.js';
+import { RaftError } from '../core/errors.js';
+import type { LeaderLostEvent, MakeLeaderEvent } from '../core/events.js';
+import type { StoredState } from '../core/outputs.js';
+import { GROUP_NAME, isGroupName, show } from '../node/fields.js';
+import { type GroupHost, RaftGroup } from './group.js';
+import { HostDriver } from './host-driver.js';
+import { type RaftHostOptions, type ResolvedHostOptions, resolveHostOptions } from './host-options.js';
+import type { SeatEvent } from './seat.js';
+
+const debug = createDebug('raftbeat:host');
+
+/** Event names of a `RaftHost`, and what their listeners get. */
+export interface RaftHostEvents {
+  /** A group has a (new) leader. */
+  makeLeader: (group: RaftGroup, event: MakeLeaderEvent) => void;
+  /** A group lost the leader that was announced. */
+  leaderLost: (group: RaftGroup, event: LeaderLostEvent) => void;
+  /** Something that somebody should look at; `STORE_FAILED` and `INTERNAL` have stopped the host. */
+  error: (error: RaftError) => void;
+}
+
+/** Options of a group. */
+export interface GroupOptions {
+  /** The operator's word that this is a new group: a majority of hosts that know nothing of it may begin. @default that of the host */
+  readonly bootstrap?: boolean;
+}
+
+/** A group, and with what it is opened. */
+interface Opened {
+  readonly group: RaftGroup;
+  readonly bootstrap: boolean;
+}
+
+/**
+ * Many groups in one process, each with a leader of its own: for shards, tenants or jobs. All of them share one transport,
+ * one timer and one store; quiet groups cost next to nothing, for one beat between two hosts stands for those of all groups.
+ */
+export class RaftHost extends Emitter<RaftHostEvents> {
+  readonly #options: ResolvedHostOptions;
+  readonly #groupHost: GroupHost;
+  readonly #groups = new Map<string, Opened>();
+  /** What the store held of groups that were not opened yet, or were left. */
+  #stored = new Map<string, StoredState>();
+  #driver: HostDriver | null = null;
+  #starting: Promise<void> | null = null;
+  #stopping: Promise<void> | null = null;
+
+  /** @throws RaftError `BAD_OPTION` naming the option, what was expected and what came */
+  constructor(options: RaftHostOptions) {
+    super();
+    this.#options = resolveHostOptions(options);
+    this.#groupHost = {
+      ip: this.#options.ip,
+      leave: (group) => this.#leave(group),
+      told: (group, told) => this.#told(group, told),
+    };
+  }
+
+  /** This host's ip. */
+  get ip(): string {
+    return this.#options.ip;
+  }
+
+  /** The groups that this host takes part in. */
+  get groups(): readonly RaftGroup[] {
+    return Array.from(this.#groups.values(), ({ group }) => group);
+  }
+
+  /**
+   * The group `name`, in which this host takes part from now on (from the start on, if it does not run yet). The same object
+   * as long as the host has not left the group.
+   *
+   * @param name a text of 1 to 256 characters without control characters, the same on all hosts
+   * @throws RaftError `BAD_OPTION`
+   */
+  group(name: string, options: GroupOptions = {}): RaftGroup {
+    const known = this.#groups.get(name);
+    if (known !== undefined) return known.group;
+    if (!isGroupName(name))
+      throw new RaftError('BAD_OPTION', `name must be ${GROUP_NAME}, not ${show(name)}`);
+    const { bootstrap = this.#options.bootstrap } = options;
+    if (typeof bootstrap !== 'boolean')
+      throw new RaftError('BAD_OPTION', `bootstrap must be true or false, not ${show(bootstrap)}`);
+    const opened = { group: new RaftGroup(name, this.#groupHost), bootstrap };
+    this.#groups.set(name, opened);
+    if (this.#driver !== null) this.#open(this.#driver, opened);
+    return opened.group;
+  }
+
+  /**
+   * Opens the store, serves requests, and takes part in all groups. Safe to call again while it runs.
+   *
+   * @throws RaftError of the store or the transport; everything is closed again then
+   */
+  start(): Promise<void> {
+    if (this.#starting !== null) return this.#starting;
+    const starting = this.#start().catch((error: unknown) => {
+      if (this.#starting === starting) this.#starting = null;
+      throw error;
+    });
+    this.#starting = starting;
+    return starting;
+  }
+
+  /**
+   * Hands over what this host leads, ends `whileLeader` and `waitForLeader` of all groups, and closes everything. Safe to
+   * call again, and before the start; the host can be started again, also while it stops.
+   *
+   * @throws the first error of the transport or the store; both are closed all the same
+   */
+  stop(): Promise<void> {
+    return this.#stopWith(async (started) => {
+      await started?.catch(() => {});
+      await this.#driver?.resignAll();
+      await this.#shutDown();
+    });
+  }
+
+  /** Stops the host at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #open(driver: HostDriver, { group, bootstrap }: Opened): void {
+    const { name } = group;
+    const stored = this.#stored.get(name) ?? null;
+    this.#stored.delete(name);
+    group.seated(driver.open({ name, stored, bootstrap, emit: (events) => group.tell(events) }));
+  }
+
+  async #leave(group: RaftGroup): Promise<void> {
+    const driver = this.#driver;
+    const stored = (await driver?.leave(group.name)) ?? null;
+    if (this.#groups.get(group.name)?.group !== group) return;
+    this.#groups.delete(group.name);
+    if (stored !== null && driver === this.#driver) this.#stored.set(group.name, stored);
+    group.seated(null);
+  }
+
+  #told(group: RaftGroup, { name, event }: SeatEvent): void {
+    if (name === 'makeLeader') this.emit('makeLeader', group, event as MakeLeaderEvent);
+    else if (name === 'leaderLost') this.emit('leaderLost', group, event as LeaderLostEvent);
+    else if (name === 'error') this.emit('error', event as RaftError);
+  }
+
+  async #start(): Promise<void> {
+    await this.#stopping?.catch(() => {});
+    const { ip, store, transport } = this.#options;
+    this.#stored = new Map(await store.open(ip));
+    try {
+      const driver = new HostDriver(this.#options, {
+        leadershipsMayBeOver: () => {
+          for (const { group } of this.#groups.values()) group.checkLeadership();
+        },
+        failed: (error) => this.#failed(error),
+      });
+      for (const opened of this.#groups.values()) this.#open(driver, opened);
+      await transport.start(ip, (request) => driver.receive(request));
+      if (!driver.isRunning) throw new RaftError('NOT_RUNNING', 'this host is not running');
+      this.#driver = driver;
+      // Groups that were named while the transport started.
+      for (const opened of this.#groups.values())
+        if (!driver.has(opened.group.name)) this.#open(driver, opened);
+      driver.start();
+    } catch (error) {
+      await this.#close().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** One stop at a time; a later start waits for it. */
+  #stopWith(stop: (started: Promise<void> | null) => Promise<void>): Promise<void> {
+    const started = this.#starting;
+    if (this.#stopping !== null && started === null) return this.#stopping;
+    this.#starting = null;
+    const stopping = stop(started).finally(() => {
+      if (this.#stopping === stopping) this.#stopping = null;
+    });
+    this.#stopping = stopping;
+    return stopping;
+  }
+
+  /** Ends everything at once, without handing over. */
+  async #shutDown(): Promise<void> {
+    this.#driver?.stop();
+    this.#driver = null;
+    for (const { group } of this.#groups.values()) group.seated(null);
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const { transport, store } = this.#options;
+    const closed = await Promise.allSettled([attempt(() => transport.stop()), attempt(() => store.close())]);
+    for (const result of closed) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** A save failed, or an assertion did: a host that may have forgotten takes part no longer (D4). */
+  #failed(error: RaftError): void {
+    this.#stopWith(() => this.#shutDown()).catch((cause: unknown) => debug('while closing: %s', cause));
+    this.emit('error', error);
+  }
+}
+
+/** A stop that throws at once must not keep the others from being closed. */
+async function attempt(stop: () => Promise<void>): Promise<void> {
+  await stop();
+}

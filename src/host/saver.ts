@@ -1,0 +1,59 @@
+import { RaftError, textOf } from '../core/errors.js';
+import type { StoredState } from '../core/outputs.js';
+import type { GroupStore } from '../stores/group-store.js';
+
+/** One write of the store: what is in it, and who waits for it. */
+class Write {
+  readonly states = new Map<string, StoredState>();
+  readonly done: Promise<void>;
+  settle: { readonly resolve: () => void; readonly reject: (error: RaftError) => void } | null = null;
+
+  constructor() {
+    this.done = new Promise((resolve, reject) => {
+      this.settle = { resolve, reject };
+    });
+  }
+}
+
+/** Saves the states of many groups: one write at a time, in which all go along that came during the former one. */
+export class Saver {
+  readonly #store: GroupStore;
+  #next: Write | null = null;
+  #isWriting = false;
+
+  constructor(store: GroupStore) {
+    this.#store = store;
+  }
+
+  /**
+   * Saves what `group` must not forget; a group waits for its last save before the next.
+   *
+   * @throws RaftError `STORE_FAILED`, or what the store throws if a RaftError
+   */
+  save(group: string, state: StoredState): Promise<void> {
+    this.#next ??= new Write();
+    this.#next.states.set(group, state);
+    const { done } = this.#next;
+    // After this turn: all groups that are dealt with in it go along.
+    if (!this.#isWriting) {
+      this.#isWriting = true;
+      queueMicrotask(() => void this.#writeAll());
+    }
+    return done;
+  }
+
+  async #writeAll(): Promise<void> {
+    for (let write = this.#next; write !== null; write = this.#next) {
+      this.#next = null;
+      await this.#store.save(write.states).then(write.settle?.resolve, (cause: unknown) => {
+        write?.settle?.reject(asRaftError(cause));
+      });
+    }
+    this.#isWriting = false;
+  }
+}
+
+function asRaftError(cause: unknown): RaftError {
+  if (cause instanceof RaftError) return cause;
+  return new RaftError('STORE_FAILED', `the store could not save: ${textOf(cause)}`, { cause });
+}
