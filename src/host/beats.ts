@@ -80,6 +80,7 @@ export class HostBeats {
 
   /** The core was elected: its first beat goes out at the end of this turn. */
   lead(seat: Seat): void {
+    if (seat.ledVersion > 0 || seat.core.peers.self.state !== 'LEADER') return;
     this.led.add(seat);
     for (const { apart } of this.followers) apart.add(seat);
     if (this.#isFlushing) return;

@@ -20,7 +20,15 @@ import { type Input, Seat, type SeatEvent, type SeatHost } from './seat.js';
 const debug = createDebug('raftbeat:host');
 
 /** The most groups that are looked at before the mail that came meanwhile. */
-const MAX_AT_ONCE = 500;
+const MAX_AT_ONCE = 250;
+
+/**
+ * The most letters that may wait for their answers at as many other hosts as an election needs. Beyond it no group comes up
+ * for election: if thousands did at once, none of their rounds would be over in time.
+ */
+const MAX_OPEN = 500;
+
+type GroupReply = GroupReplies['replies'][number];
 
 /** What a group is opened with. */
 export interface SeatOptions {
@@ -53,6 +61,9 @@ export class HostDriver {
   readonly #leases = new Deadlines<Seat>();
   readonly #elections = new Deadlines<Seat>();
   readonly #seatHost: SeatHost;
+  /** How many other hosts an election needs. */
+  readonly #needed: number;
+  #awaitingAnswers: (() => void)[] = [];
   #aheadMs = 0;
   #beatDue: number;
   #balanceDue: number;
@@ -68,10 +79,11 @@ export class HostDriver {
     this.#time = new HostTime(clock);
     this.#requests = new Requests(transport, clock, timing.leaderTimeoutMs / 2);
     this.#saver = new Saver(store);
-    this.#outbox = new Outbox(this.#requests);
+    const others = members.map((member) => member.ip).filter((one) => one !== ip);
+    this.#outbox = new Outbox(this.#requests, others, () => this.#answersCame());
     this.#beats = new HostBeats({
       ip,
-      others: members.map((member) => member.ip).filter((one) => one !== ip),
+      others,
       process: Math.floor(random() * 2 ** 48),
       leaderTimeoutMs: timing.leaderTimeoutMs,
       requests: this.#requests,
@@ -88,6 +100,7 @@ export class HostDriver {
       changed: (seat) => this.#changed(seat),
       failed: (error) => this.#fail(error),
     };
+    this.#needed = Math.floor(members.filter(({ observer }) => !observer).length / 2);
     const now = this.#now();
     this.#beatDue = now + timing.heartbeatMs;
     this.#balanceDue = now + 2 * timing.leaderTimeoutMs;
@@ -133,7 +146,7 @@ export class HostDriver {
   async leave(group: string): Promise<StoredState | null> {
     const seat = this.#seats.get(group);
     if (seat === undefined) return null;
-    seat.run((core, now) => void core.resign(now));
+    seat.run(resignTo());
     // What waits for its save may depend on it; so may what the group begins with when it is opened again.
     await seat.saved();
     this.#close(seat);
@@ -143,9 +156,12 @@ export class HostDriver {
   /** Hands over all that is led here, to the other hosts in turn; resolves when they took it, or did not. */
   async resignAll(): Promise<void> {
     const able = this.#beats.followers.filter(({ ip, upSince }) => upSince < Infinity && this.#mayLead(ip));
-    for (const [at, seat] of [...this.#beats.led.seats].entries())
-      seat.run((core, now) => void core.resign(now, able[at % able.length]?.ip));
-    await this.#outbox.settled();
+    const seats = [...this.#beats.led.seats];
+    for (let from = 0; from < seats.length; from += MAX_AT_ONCE) {
+      const now = seats.slice(from, from + MAX_AT_ONCE);
+      for (const [at, seat] of now.entries()) seat.run(resignTo(able[at % able.length]?.ip));
+      await this.#untilAnswered();
+    }
   }
 
   /**
@@ -167,6 +183,7 @@ export class HostDriver {
     this.#cancelAlarm();
     for (const seat of [...this.#seats.values()]) this.#close(seat);
     this.#requests.abortAll(notRunning());
+    for (const resolve of this.#awaitingAnswers.splice(0)) resolve();
   }
 
   #close(seat: Seat): void {
@@ -215,14 +232,32 @@ export class HostDriver {
     return { replies: await Promise.all(replies) };
   }
 
-  async #answerOne(group: string, request: GroupRequest): Promise<GroupReplies['replies'][number]> {
+  #answerOne(group: string, request: GroupRequest): GroupReply | Promise<GroupReply> {
     try {
       const seat = this.#seats.get(group);
-      if (seat !== undefined) return await seat.submit(inputOf(request));
-      throw new RaftError('UNKNOWN_GROUP', `this host does not take part in ${group}`);
+      if (seat === undefined)
+        throw new RaftError('UNKNOWN_GROUP', `this host does not take part in ${group}`);
+      const reply = seat.submit(inputOf(request));
+      return reply instanceof Promise ? reply.catch(errorReply) : reply;
     } catch (error) {
       return errorReply(error);
     }
+  }
+
+  /** Resolves when no letter waits for its answer. */
+  async #untilAnswered(): Promise<void> {
+    while (this.#isRunning && this.#outbox.open.some((letters) => letters > 0))
+      await new Promise<void>((resolve) => this.#awaitingAnswers.push(resolve));
+  }
+
+  #answersCame(): void {
+    for (const resolve of this.#awaitingAnswers.splice(0)) resolve();
+    this.#setAlarm();
+  }
+
+  /** Whether as many others as an election needs are behind with their answers. */
+  get #isCongested(): boolean {
+    return (this.#outbox.open[this.#needed - 1] ?? 0) >= MAX_OPEN;
   }
 
   #send(seat: Seat, output: Exclude<Output, SaveOutput>): void {
@@ -257,7 +292,8 @@ export class HostDriver {
 
   #setAlarm(): void {
     if (!this.#isRunning || !this.#isStarted) return;
-    const due = Math.min(this.#leases.first, this.#elections.first, this.#beatDue, this.#balanceDue);
+    const electionDue = this.#isCongested ? Number.POSITIVE_INFINITY : this.#elections.first;
+    const due = Math.min(this.#leases.first, electionDue, this.#beatDue, this.#balanceDue);
     if (due >= this.#alarmAt) return;
     this.#cancelAlarm();
     this.#alarmAt = due;
@@ -280,7 +316,8 @@ export class HostDriver {
       this.#beatDue = now + this.#options.timing.heartbeatMs;
       this.#beats.beat();
     }
-    if (this.#look(this.#elections, now, MAX_AT_ONCE)) this.#options.clock.afterMail(() => this.#lookAtAll());
+    const isMore = !this.#isCongested && this.#look(this.#elections, now, MAX_AT_ONCE);
+    if (isMore && !this.#isCongested) this.#options.clock.afterMail(() => this.#lookAtAll());
     if (now >= this.#balanceDue) this.#balance(now);
     this.#setAlarm();
   }
@@ -313,7 +350,7 @@ export class HostDriver {
   #balance(now: number): void {
     const { balance, ip, members, timing } = this.#options;
     this.#balanceDue = now + timing.leaderTimeoutMs;
-    if (!balance || this.#beats.led.size === 0) return;
+    if (!balance || this.#beats.led.size === 0 || this.#isCongested) return;
     const counts = new Map<string, number>();
     for (const { core } of this.#seats.values()) {
       const leader = core.peers.leader?.ip;
@@ -322,9 +359,11 @@ export class HostDriver {
     const able = members.filter((member) => this.#mayLead(member.ip));
     const steady = this.#beats.followers.filter(({ upSince }) => upSince <= now - 2 * timing.leaderTimeoutMs);
     const led = this.#beats.led.seats;
-    for (const { seat, to } of movesOf({ ip, able, steady, counts, led })) {
+    const moves = movesOf({ ip, able, steady, counts, led });
+    if (moves.length > 0) this.#balanceDue = now + timing.heartbeatMs;
+    for (const { seat, to } of moves) {
       debug('%s goes to %s', seat.name, to);
-      seat.run((core, at) => void core.resign(at, to));
+      seat.run(resignTo(to));
     }
   }
 
@@ -340,8 +379,14 @@ export class HostDriver {
 
 const tick: Input<void> = (core, now) => core.tick(now);
 
+function resignTo(to?: string): Input<void> {
+  return (core, now) => {
+    core.resign(now, to);
+  };
+}
+
 /** Which input of the core takes a request. */
-function inputOf(request: GroupRequest): Input<Exclude<GroupReplies['replies'][number], ErrorReply>> {
+function inputOf(request: GroupRequest): Input<Exclude<GroupReply, ErrorReply>> {
   switch (request.type) {
     case 'vote':
       return (core, now) => core.receivedVote(request, now);

@@ -62,7 +62,10 @@ export function resolveHostOptions(options: RaftHostOptions): ResolvedHostOption
   if (typeof balance !== 'boolean')
     throw new RaftError('BAD_OPTION', `balance must be true or false, not ${textOf(balance)}`);
   checkStore(store);
-  const { ip, transport, timing, bootstrap, rejoin, clock, random, ...resolved } = resolveOptions(shared);
+  const { ip, transport, bootstrap, rejoin, clock, random, ...resolved } = resolveOptions(shared);
+  // With thousands of groups whose turn it is at the same time, it takes longer until they are elected.
+  const { staggerMs = resolved.timing.leaderTimeoutMs / 2 } = options;
+  const timing = { ...resolved.timing, staggerMs };
   const { members } = new RaftPeerSet({ local: ip, members: resolved.members });
   return { ip, members, transport, store, timing, bootstrap, rejoin, balance, clock, random };
 }

@@ -1,7 +1,7 @@
 import type { RaftError } from '../core/errors.js';
-import type { GroupRequest, GroupRequests } from '../core/messages.js';
+import type { GroupRequest } from '../core/messages.js';
 import { decodePeerReply, decodeVoteReply } from '../node/decode.js';
-import { decodeGroupReplies, MAX_GROUP_REQUESTS } from '../node/decode-groups.js';
+import { decodeGroupReplies } from '../node/decode-groups.js';
 import type { Requests } from '../node/requests.js';
 import type { Input, Seat } from './seat.js';
 
@@ -11,73 +11,73 @@ interface Letter {
   readonly request: GroupRequest;
 }
 
-/** Collects what groups ask of another host during a turn, and sends it together; answers go to the cores. */
+/** The most letters of one message: more would keep other mail waiting for too long at their receiver. */
+const MAX_LETTERS = 250;
+
+/** Collects what groups ask of other hosts during a turn, and sends it together; answers go to the cores. */
 export class Outbox {
   readonly #requests: Requests;
   readonly #waiting = new Map<string, Letter[]>();
-  /** How many messages wait or are under way, and who waits for their end. */
-  #open = 0;
-  #settled: (() => void)[] = [];
+  /** How many letters to each host have no answer yet. */
+  readonly #open = new Map<string, number>();
+  readonly #changed: () => void;
 
-  constructor(requests: Requests) {
+  /** @param changed told when letters were answered, or failed */
+  constructor(requests: Requests, others: readonly string[], changed: () => void) {
     this.#requests = requests;
+    this.#changed = changed;
+    for (const ip of others) this.#open.set(ip, 0);
   }
 
   /** Has `request` of the group of `seat` go to the host `to` at the end of this turn. */
   put(to: string, seat: Seat, request: GroupRequest): void {
+    this.#count(to, 1);
     const waiting = this.#waiting.get(to);
     if (waiting !== undefined) {
       waiting.push({ seat, request });
       return;
     }
     this.#waiting.set(to, [{ seat, request }]);
-    this.#open++;
     queueMicrotask(() => this.#flush(to));
   }
 
-  /** Resolves when nothing waits and nothing is under way. */
-  settled(): Promise<void> {
-    if (this.#open === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#settled.push(resolve));
+  /** The letters without an answer at each host, the fewest first. */
+  get open(): readonly number[] {
+    return [...this.#open.values()].sort((a, b) => a - b);
   }
 
-  #closed(): void {
-    this.#open--;
-    if (this.#open === 0) for (const resolve of this.#settled.splice(0)) resolve();
+  #count(to: string, letters: number): void {
+    this.#open.set(to, (this.#open.get(to) ?? 0) + letters);
   }
 
   #flush(to: string): void {
     const letters = this.#waiting.get(to) ?? [];
     this.#waiting.delete(to);
-    for (let at = 0; at < letters.length; at += MAX_GROUP_REQUESTS)
-      this.#send(to, letters.slice(at, at + MAX_GROUP_REQUESTS));
-    this.#closed();
+    for (let at = 0; at < letters.length; at += MAX_LETTERS)
+      this.#send(to, letters.slice(at, at + MAX_LETTERS));
   }
 
   #send(to: string, letters: readonly Letter[]): void {
     const requests = letters.map(({ seat, request }) => ({ group: seat.name, request }));
-    this.#open++;
     const failed = (error: RaftError): void => {
-      this.#closed();
       for (const { seat, request } of letters) refuse(seat, to, request, error);
+      this.#closed(to, letters);
     };
     const answered = (raw: unknown): void => {
-      let replies: readonly unknown[];
       try {
-        replies = decodeGroupReplies(raw, letters.length);
+        const replies = decodeGroupReplies(raw, letters.length);
+        for (const [at, { seat, request }] of letters.entries()) deliver(seat, to, request, replies[at]);
+        this.#closed(to, letters);
       } catch (error) {
         failed(error as RaftError);
-        return;
       }
-      this.#closed();
-      for (const [at, { seat, request }] of letters.entries()) deliver(seat, to, request, replies[at]);
     };
-    this.#requests.begin(
-      to,
-      { type: 'groups', requests } satisfies { type: 'groups' } & GroupRequests,
-      answered,
-      failed,
-    );
+    this.#requests.begin(to, { type: 'groups', requests }, answered, failed);
+  }
+
+  #closed(to: string, letters: readonly Letter[]): void {
+    this.#count(to, -letters.length);
+    this.#changed();
   }
 }
 

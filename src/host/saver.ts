@@ -45,11 +45,18 @@ export class Saver {
   async #writeAll(): Promise<void> {
     for (let write = this.#next; write !== null; write = this.#next) {
       this.#next = null;
-      await this.#store.save(write.states).then(write.settle?.resolve, (cause: unknown) => {
-        write?.settle?.reject(asRaftError(cause));
-      });
+      await this.#write(write);
     }
     this.#isWriting = false;
+  }
+
+  async #write({ states, settle }: Write): Promise<void> {
+    try {
+      await this.#store.save(states);
+      settle?.resolve();
+    } catch (cause) {
+      settle?.reject(asRaftError(cause));
+    }
   }
 }
 

@@ -34,8 +34,12 @@ export class MemoryNetwork {
 /** Carries requests within one process, as copies. */
 export class MemoryTransport implements Transport {
   readonly #network: MemoryNetwork;
-  /** The ip that is served, and what stops the requests that were sent from it. */
-  #running: { readonly ip: string; readonly stopped: AbortController } | null = null;
+  /** The ip that is served, what tells others of the stop, and what ends the requests that were sent from it. */
+  #running: {
+    readonly ip: string;
+    readonly stopped: AbortController;
+    readonly open: Set<() => void>;
+  } | null = null;
 
   constructor(network: MemoryNetwork) {
     this.#network = network;
@@ -45,37 +49,46 @@ export class MemoryTransport implements Transport {
   async start(local: string, receive: Receive): Promise<void> {
     if (this.#running !== null) throw new RaftError('INVALID_STATE', 'the transport was started before');
     this.#network.attach(local, receive);
-    this.#running = { ip: local, stopped: new AbortController() };
+    this.#running = { ip: local, stopped: new AbortController(), open: new Set() };
   }
 
   /** @throws RaftError `UNREACHABLE`, `ABORTED` (by the signal, or as the transport stopped), `NOT_RUNNING` */
   async request(to: string, request: RaftRequest, { signal }: RequestOptions): Promise<unknown> {
     if (this.#running === null) throw new RaftError('NOT_RUNNING', 'the transport does not run');
-    const { ip, stopped } = this.#running;
+    const { ip, stopped, open } = this.#running;
     if (signal.aborted) throw aborted(to);
     const receive = this.#network.receiver(to);
     const answer = receive(structuredClone(request), ip, stopped.signal);
-    return structuredClone(await unlessAborted(answer, [signal, stopped.signal], to));
+    return structuredClone(await unlessAborted(answer, signal, open, to));
   }
 
   async stop(): Promise<void> {
     if (this.#running === null) return;
     this.#network.detach(this.#running.ip);
-    this.#running.stopped.abort();
+    const { stopped, open } = this.#running;
     this.#running = null;
+    stopped.abort();
+    for (const abort of [...open]) abort();
   }
 }
 
-function unlessAborted<T>(answer: Promise<T>, signals: readonly AbortSignal[], to: string): Promise<T> {
+function unlessAborted<T>(
+  answer: Promise<T>,
+  signal: AbortSignal,
+  open: Set<() => void>,
+  to: string,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const abort = (): void => {
       forget();
       reject(aborted(to));
     };
     const forget = (): void => {
-      for (const signal of signals) signal.removeEventListener('abort', abort);
+      signal.removeEventListener('abort', abort);
+      open.delete(abort);
     };
-    for (const signal of signals) signal.addEventListener('abort', abort);
+    signal.addEventListener('abort', abort);
+    open.add(abort);
     answer.finally(forget).then(resolve, reject);
   });
 }
