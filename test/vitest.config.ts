@@ -10,6 +10,7 @@ export default defineConfig({
       { find: /^raftbeat\/http$/, replacement: source('transports/http.ts') },
       { find: /^raftbeat\/nacos$/, replacement: source('transports/nacos.ts') },
       { find: /^raftbeat\/file$/, replacement: source('stores/file.ts') },
+      { find: /^raftbeat\/host$/, replacement: source('host/host.ts') },
       { find: /^raftbeat\/lmdb$/, replacement: source('stores/lmdb.ts') },
       { find: /^raftbeat\/testing$/, replacement: source('testing/index.ts') },
     ],

@@ -9,6 +9,11 @@ import { HostDriver } from './host-driver.js';
 import { type RaftHostOptions, type ResolvedHostOptions, resolveHostOptions } from './host-options.js';
 import type { SeatEvent } from './seat.js';
 
+export type { GroupStore } from '../stores/group-store.js';
+export { MemoryGroupStore } from '../stores/memory-groups.js';
+export type { RaftGroup } from './group.js';
+export type { RaftHostOptions } from './host-options.js';
+
 const debug = createDebug('raftbeat:host');
 
 /** Event names of a `RaftHost`, and what their listeners get. */
