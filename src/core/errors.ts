@@ -9,7 +9,6 @@
  * it was not done), `OUTCOME_UNKNOWN` (it may still be done, whole).
  *
  * Errors of a call: `BAD_OPTION`, `NOT_LEADER`, `BAD_TARGET`, `UNSUPPORTED`, `NOT_RUNNING`, `ABORTED`.
- * Errors of a call: `BAD_OPTION`, `NOT_LEADER`, `NO_LEADER`, `BAD_TARGET`, `UNSUPPORTED`, `NOT_RUNNING`, `ABORTED`.
  *
  * Of the surroundings: `UNREACHABLE`, `TIMEOUT`, `BAD_REPLY`, `STORE_CORRUPT`, `STORE_IN_USE`, `STORE_MISMATCH`,
  * `STORE_FAILED`, `LISTENER_FAILED`, and `INTERNAL` (an assertion: a bug, please report it).
