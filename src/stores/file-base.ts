@@ -1,13 +1,11 @@
 import type { Batch, StoredData, StoredDatum } from '../core/datum.js';
 import type { Revision } from '../core/messages.js';
 import { encodeHeader, readHeader } from './file-header.js';
-import { encodeLine, LineReader } from './file-lines.js';
+import { encodeLine, LineReader, portions } from './file-lines.js';
 import { baseOf } from './file-names.js';
 import { corrupt, readFileOrNull, replaceFile } from './files.js';
 import { KeptData } from './kept-data.js';
 
-/** About how many characters go into one line: so few that the process is not kept from its other work. */
-const LINE_CHARACTERS = 32_768;
 const FIELDS_CHARACTERS = 64;
 
 /** What the first line of a base file tells besides. */
@@ -76,20 +74,6 @@ function* linesOf(generation: number, ip: string, { data, nextSequence }: BaseCo
   for (const batchesOfLine of portions(data.tail, sizeOfBatch)) {
     yield encodeLine({ generation, sequence: ++sequence }, batchesOfLine);
   }
-}
-
-function* portions<T>(items: Iterable<T>, sizeOf: (item: T) => number): Generator<readonly T[]> {
-  let portion: T[] = [];
-  let size = 0;
-  for (const item of items) {
-    portion.push(item);
-    size += sizeOf(item);
-    if (size < LINE_CHARACTERS) continue;
-    yield portion;
-    portion = [];
-    size = 0;
-  }
-  if (portion.length > 0) yield portion;
 }
 
 function sizeOfDatum({ key, value }: { readonly key: string; readonly value: string | null }): number {

@@ -1,6 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { corrupt } from './files.js';
 
+/** About how many characters go into one line: so few that the process is not kept from its other work. */
+const LINE_CHARACTERS = 32_768;
 const NEWLINE = 10;
 const CHECKSUM_LENGTH = 9;
 const SECTOR = 512;
@@ -22,6 +24,28 @@ export function encodeLine({ generation, sequence }: LinePlace, content: unknown
   const json = JSON.stringify(content);
   const sealed = `${generation} ${sequence} ${Buffer.byteLength(json)} ${json}`;
   return Buffer.from(`${crc32(sealed).toString(16).padStart(8, '0')} ${sealed}\n`);
+}
+
+/** `items`, as many at a time as go into one line. */
+export function* portions<T>(items: Iterable<T>, sizeOf: (item: T) => number): Generator<readonly T[]> {
+  let portion: T[] = [];
+  let size = 0;
+  for (const item of items) {
+    portion.push(item);
+    size += sizeOf(item);
+    if (size < LINE_CHARACTERS) continue;
+    yield portion;
+    portion = [];
+    size = 0;
+  }
+  if (portion.length > 0) yield portion;
+}
+
+/** What was written, without the room for more: no line ends with a zero. */
+export function withoutZeros(bytes: Buffer): Buffer {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return bytes.subarray(0, end);
 }
 
 /** Reads the lines of one file, one by one. */

@@ -1,8 +1,7 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import type { DataChanges } from '../core/datum.js';
+import { AppendedFile } from './appended-file.js';
 import { encodeHeader, readHeader } from './file-header.js';
-import { encodeLine, LineReader } from './file-lines.js';
+import { encodeLine, LineReader, withoutZeros } from './file-lines.js';
 import { tailOf } from './file-names.js';
 import { corrupt, readFileOrNull, replaceFile } from './files.js';
 
@@ -11,27 +10,16 @@ export interface TailRecord extends Omit<DataChanges, 'base'> {
   readonly committedSeq: number;
 }
 
-/**
- * How many zeros are written behind a line when there are none left: the lines that take their place do not change the
- * size of the file, and need no second write to say so.
- */
-const ROOM_BYTES = 256 * 1024;
-
 /** The file that the changes of a generation are appended to. */
 export class TailFile {
   readonly generation: number;
   /** How much was appended, in bytes. */
   size: number;
-  readonly #file: FileHandle;
-  /** Where the next line goes, and up to where zeros follow. */
-  #end: number;
-  #roomUntil: number;
+  readonly #file: AppendedFile;
 
-  private constructor(generation: number, file: FileHandle, end: number, size: number) {
+  private constructor(generation: number, file: AppendedFile, size: number) {
     this.generation = generation;
     this.#file = file;
-    this.#end = end;
-    this.#roomUntil = end;
     this.size = size;
   }
 
@@ -44,40 +32,19 @@ export class TailFile {
 
   /** @param end the length of the file */
   static async open(path: string, generation: number, end: number, size: number): Promise<TailFile> {
-    const flags = constants.O_WRONLY | (writesAreDurable() ? constants.O_DSYNC : 0);
-    return new TailFile(generation, await open(tailOf(path, generation), flags), end, size);
+    return new TailFile(generation, await AppendedFile.open(tailOf(path, generation), end), size);
   }
 
   /** Resolved when `record` is durable. When it rejects, nobody knows where the file ends. */
   async append(sequence: number, record: TailRecord): Promise<void> {
     const line = encodeLine({ generation: this.generation, sequence }, record);
-    const end = this.#end + line.length;
-    const hasRoom = end <= this.#roomUntil;
-    await this.#write(hasRoom ? line : Buffer.concat([line], line.length + ROOM_BYTES));
-    if (!writesAreDurable()) await this.#file.datasync();
-    if (!hasRoom) this.#roomUntil = end + ROOM_BYTES;
-    this.#end = end;
+    await this.#file.append(line);
     this.size += line.length;
   }
 
   close(): Promise<void> {
     return this.#file.close();
   }
-
-  async #write(bytes: Buffer): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#end + done);
-      done += bytesWritten;
-    }
-  }
-}
-
-/**
- * Whether a file can be opened so that each write is durable when it returns, which takes one call instead of two.
- * Elsewhere that flag is missing, or promises less than a sync.
- */
-function writesAreDurable(): boolean {
-  return process.platform === 'linux';
 }
 
 /** What a tail file holds. */
@@ -109,13 +76,6 @@ export async function readTail(
     records.push(reader.next({ generation, sequence: sequence + records.length }) as TailRecord);
   }
   return { records, whole: bytes.subarray(0, reader.position), isTorn: !reader.isAtEnd };
-}
-
-/** What was written: no line ends with a zero. */
-function withoutZeros(bytes: Buffer): Buffer {
-  let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end -= 1;
-  return bytes.subarray(0, end);
 }
 
 /**

@@ -36,6 +36,15 @@ async function readOrNull(path: string, read: (file: FileHandle) => Promise<Buff
 
 /** Writes a file whole, and durably: whoever sees it sees all of it. A crash leaves the former file or the new one. */
 export async function replaceFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  await writeTemporary(path, write);
+  await putInPlace(path);
+}
+
+/** The first half of it: nothing is seen of the new file yet. */
+export async function writeTemporary(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
   const file = await open(temporaryOf(path), 'w');
   try {
     await write(file);
@@ -43,6 +52,10 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
   } finally {
     await file.close();
   }
+}
+
+/** The second half: the new file takes the place of the former. */
+export async function putInPlace(path: string): Promise<void> {
   await rename(temporaryOf(path), path);
   await syncDirectory(dirname(path));
 }

@@ -58,8 +58,7 @@ export class LockedPlace<Opened> {
   }
 
   /**
-   * Writes, if the place is open and the lock still held. `write` gets what belongs to it, whatever becomes of what was
-   * given.
+   * Writes a state and data, as `write` does any work; `write` gets what belongs to it, whatever becomes of what was given.
    *
    * @throws RaftError `STORE_FAILED`, `INTERNAL` when saves overlap or when `state` is out of bounds, or what `write` throws
    */
@@ -74,14 +73,23 @@ export class LockedPlace<Opened> {
     const changes = data === undefined ? null : copyChanges(data);
     this.#saving = true;
     try {
-      await this.#take('save', async () => {
-        if (this.#held === null) throw new RaftError('STORE_FAILED', `${this.path} is not open`);
-        this.#check(this.#held.lock);
-        await write(this.#held.opened, kept, changes);
-      });
+      await this.write((opened) => write(opened, kept, changes));
     } finally {
       this.#saving = false;
     }
+  }
+
+  /**
+   * Does `work`, when what was called before is done, if the place is open and the lock still held.
+   *
+   * @throws RaftError `STORE_FAILED`, or what `work` throws
+   */
+  write(work: (opened: Opened) => Promise<void>): Promise<void> {
+    return this.#take('save', async () => {
+      if (this.#held === null) throw new RaftError('STORE_FAILED', `${this.path} is not open`);
+      this.#check(this.#held.lock);
+      await work(this.#held.opened);
+    });
   }
 
   /**
