@@ -1,10 +1,9 @@
 import type { StoredData } from '../core/datum.js';
-import { RaftError, textOf } from '../core/errors.js';
 import { type BaseContent, writeBase } from './file-base.js';
 import { type LastTail, type LoadedData, loadData } from './file-load.js';
 import { baseOf, tailOf } from './file-names.js';
 import { TailFile } from './file-tail.js';
-import { removeFiles } from './files.js';
+import { removeFiles, unsound } from './files.js';
 import { KeptData, type OwnChanges } from './kept-data.js';
 
 /** Where data files are, and whose. */
@@ -72,10 +71,7 @@ export class DataFiles {
 
   /** @throws RaftError `STORE_FAILED` when an earlier change failed: where the files end is not known any more */
   checkSound(): void {
-    const cause = this.#failure;
-    if (cause === null) return;
-    const reason = `a write of its data failed (${textOf(cause)}), and what came of it shows when it is opened again`;
-    throw new RaftError('STORE_FAILED', `${this.#place.path} was not saved: ${reason}`, { cause });
+    if (this.#failure !== null) throw unsound(this.#place.path, this.#failure);
   }
 
   /** Resolved when `changes`, which have passed `check`, are durable: all of them, or none after a crash. */

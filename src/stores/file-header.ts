@@ -3,10 +3,10 @@ import { checkOwner } from './stored-state.js';
 
 const FORMAT = 1;
 
-/** What a data file is for: the committed data up to a moment, or the changes since. */
-export type FileKind = 'base' | 'tail';
+/** What a file is for: the committed data up to a moment, or the changes since; or the states of many groups. */
+export type FileKind = 'base' | 'tail' | 'groups';
 
-/** The first line of a data file. */
+/** The first line of a file. */
 export function encodeHeader(kind: FileKind, generation: number, ip: string, more: object = {}): Buffer {
   return encodeLine({ generation, sequence: 0 }, { format: FORMAT, kind, ip, ...more });
 }

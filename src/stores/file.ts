@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DataChanges } from '../core/datum.js';
-import { RaftError } from '../core/errors.js';
 import type { StoredState } from '../core/outputs.js';
+import { COMPACT_AFTER_BYTES, checkCompactAfter } from './compact-after.js';
 import { DataFiles, type DataPlace } from './file-data.js';
 import { removeUnusedData } from './file-load.js';
 import { corrupt, readFileOrNull, replaceFile, syncDirectory, temporaryOf } from './files.js';
@@ -14,8 +14,9 @@ import { checkOwner, isStoredState, stateOf } from './stored-state.js';
 
 /** The format of a state file. The second says that data files belong to it, which no older version knows of. */
 const FORMATS = { withoutData: 1, withData: 2 };
-const COMPACT_AFTER_BYTES = 4 * 1024 * 1024;
 const LAYOUT = /^\{"checksum":"([0-9a-f]{64})","content":(\{.*\})\}\n$/s;
+
+export { FileGroupStore, type FileGroupStoreOptions } from './file-groups.js';
 
 export interface FileStoreOptions {
   /**
@@ -64,11 +65,8 @@ export class FileStore implements RaftStore {
    * @throws RaftError `BAD_OPTION` unless the path is a string that is not empty, and the options are in range
    */
   constructor(path: string, { compactAfterBytes = COMPACT_AFTER_BYTES }: FileStoreOptions = {}) {
-    if (!(compactAfterBytes >= 0)) {
-      throw new RaftError('BAD_OPTION', `compactAfterBytes: expected 0 or more, got ${compactAfterBytes}`);
-    }
+    this.#compactAfterBytes = checkCompactAfter(compactAfterBytes);
     this.#place = new LockedPlace(path);
-    this.#compactAfterBytes = compactAfterBytes;
   }
 
   /** The absolute path of the state file. */

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { RaftError } from '../core/errors.js';
+import { RaftError, textOf } from '../core/errors.js';
 
 export function temporaryOf(path: string): string {
   return `${path}.tmp`;
@@ -81,6 +81,12 @@ export async function makeDirectory(path: string): Promise<void> {
   if (first === undefined) return;
   // The entry of each new directory must be durable in its parent, or all of it could vanish with the power.
   for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
+}
+
+/** What a save gets after a write has failed: where the files end is not known any more. */
+export function unsound(path: string, cause: unknown): RaftError {
+  const reason = `a write of its data failed (${textOf(cause)}), and what came of it shows when it is opened again`;
+  return new RaftError('STORE_FAILED', `${path} was not saved: ${reason}`, { cause });
 }
 
 export function corrupt(path: string, reason: string, cause?: unknown): RaftError {

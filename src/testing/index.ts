@@ -1,4 +1,5 @@
 export type { CaseRunner, ContractCase } from './contract.js';
+export { groupStoreContract } from './group-store-contract.js';
 export type { Linearizability, LinearizableOptions } from './linearizable.js';
 export { checkLinearizable } from './linearizable.js';
 export type {
