@@ -1,60 +1,21 @@
-import { constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Base, Batch, DataChanges, StoredDatum } from '../../src/core/datum.js';
 import type { StoredState } from '../../src/core/outputs.js';
 import { FileStore } from '../../src/stores/file.js';
 import type { Stored } from '../../src/stores/store.js';
-import { DiskModel, type DiskStep, type DiskWrite, hashOf, type Image } from './images.js';
+import { appends, crashes, isIn, type NotedStep } from './crashes.js';
+import { DiskModel, type DiskWrite, type Image } from './images.js';
 import { makeDirectory } from './places.js';
-
-/** Notes what is done to the files of the store, while it is asked to. */
-const disk = vi.hoisted(() => ({ note: null as ((step: DiskStep) => void) | null, files: 0 }));
+import { disk } from './recorded-disk.js';
 
 const SECTOR = 512;
 
 vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>();
-  const note = (step: DiskStep): void => disk.note?.(step);
-  const isDirectory = (path: string): boolean => !basename(path).startsWith('state');
-  const open = async (path: string, flags: string | number): Promise<object> => {
-    const handle = await real.open(path, flags);
-    const file = ++disk.files;
-    const isDurable = typeof flags === 'number' && (flags & constants.O_DSYNC) !== 0;
-    const writes = typeof flags === 'string' || (flags & constants.O_WRONLY) !== 0;
-    if (writes) note({ type: 'open', file, name: basename(path), truncates: flags === 'w', isDurable });
-    return {
-      readFile: () => handle.readFile(),
-      writeFile: async (bytes: string | Buffer) => {
-        await handle.writeFile(bytes);
-        note({ type: 'write', file, bytes: Buffer.from(bytes) });
-      },
-      write: async (bytes: Buffer, offset: number, length: number, position: number) => {
-        const written = await handle.write(bytes, offset, length, position);
-        note({ type: 'write', file, position, bytes: Buffer.from(bytes.subarray(offset, offset + length)) });
-        return written;
-      },
-      sync: async () => {
-        if (isDirectory(path)) note({ type: 'syncDirectory' });
-        else note({ type: 'sync', file });
-      },
-      datasync: async () => note({ type: 'sync', file }),
-      close: () => handle.close(),
-    };
-  };
-  return {
-    ...real,
-    open,
-    rename: async (from: string, to: string) => {
-      await real.rename(from, to);
-      note({ type: 'rename', from: basename(from), to: basename(to) });
-    },
-    rm: async (path: string, options: object) => {
-      await real.rm(path, options);
-      if (!path.endsWith('.lock')) note({ type: 'remove', name: basename(path) });
-    },
-  };
+  const { recorded } = await import('./recorded-disk.js');
+  return recorded(await original(), (name) => name.startsWith('state'));
 });
 
 const IP = 'a:1';
@@ -65,11 +26,7 @@ interface Point {
   readonly data: string;
 }
 
-/** A step, what had been acknowledged before it, and what had been begun. */
-interface Noted {
-  readonly step: DiskStep;
-  readonly acknowledged: number;
-  readonly begun: number;
+interface Noted extends NotedStep {
   readonly committedSeq: number;
 }
 
@@ -231,47 +188,11 @@ function expectPoint(read: Stored | null, { points }: Recorder, noted: Noted, wh
   }
 }
 
-/** The images of a record, each once. */
-function* crashes(recorder: Recorder): Generator<[image: Image, noted: Noted, what: string]> {
-  const model = new DiskModel();
-  const seen = new Set<string>();
-  for (const [at, noted] of recorder.steps.entries()) {
-    model.take(noted.step);
-    for (const image of model.images()) {
-      const hash = `${hashOf(image)} ${noted.acknowledged} ${noted.begun}`;
-      if (seen.has(hash)) continue;
-      seen.add(hash);
-      yield [image, noted, `after step ${at}, ${noted.step.type}`];
-    }
-  }
-}
-
-function isIn(mask: number, bit: number): boolean {
-  return bit < 31 && ((mask >> bit) & 1) === 1;
-}
-
-/** Each write of lines to a tail file, and the disk just before it. */
-function* appends(
-  recorder: Recorder,
-): Generator<{ model: DiskModel; noted: Noted; write: DiskWrite & { position: number } }> {
-  const model = new DiskModel();
-  const names = new Map<number, string>();
-  for (const noted of recorder.steps) {
-    const { step } = noted;
-    if (step.type === 'open') names.set(step.file, step.name);
-    if (step.type === 'write' && /^state\.tail\.\d+$/.test(names.get(step.file) ?? '')) {
-      const { position = Number.NaN } = step;
-      if (step.bytes.includes('\n')) yield { model, noted, write: { ...step, position } };
-    }
-    model.take(step);
-  }
-}
-
 describe('a file store that holds data, after a crash', () => {
   it('at any moment shows the former or the new state and data, and goes on', async () => {
     const recorder = await record();
     let count = 0;
-    for (const [image, noted, what] of crashes(recorder)) {
+    for (const [image, noted, what] of crashes(recorder.steps)) {
       count += 1;
       await withStore(image, async (store, read) => {
         expectPoint(read, recorder, noted, what);
@@ -290,7 +211,7 @@ describe('a file store that holds data, after a crash', () => {
   it('in the midst of any append, after any byte, shows all that was acknowledged, or the whole of the new', async () => {
     const recorder = await record();
     let count = 0;
-    for (const { model, noted, write } of appends(recorder)) {
+    for (const { model, noted, write } of appends(recorder.steps)) {
       const { bytes, position } = write;
       const line = bytes.indexOf('\n') + 1;
       for (const length of [...Array(line).keys(), line, line + SECTOR]) {
@@ -305,7 +226,7 @@ describe('a file store that holds data, after a crash', () => {
   it('in the midst of any append, with any of its sectors written, shows the same', async () => {
     const recorder = await record('v'.repeat(2 * SECTOR));
     let count = 0;
-    for (const { model, noted, write } of appends(recorder)) {
+    for (const { model, noted, write } of appends(recorder.steps)) {
       const first = Math.floor(write.position / SECTOR);
       const line = write.bytes.indexOf('\n') + 1;
       const sectors = Math.floor((write.position + line - 1) / SECTOR) - first + 1;
