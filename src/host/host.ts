@@ -2,15 +2,14 @@ import createDebug from 'debug';
 import { Emitter } from '../core/emitter.js';
 import { RaftError } from '../core/errors.js';
 import type { LeaderLostEvent, MakeLeaderEvent } from '../core/events.js';
+import { GROUP_NAME, isGroupName } from '../core/group-name.js';
 import type { StoredState } from '../core/outputs.js';
-import { GROUP_NAME, isGroupName, show } from '../node/fields.js';
+import { show } from '../node/fields.js';
 import { type GroupHost, RaftGroup } from './group.js';
 import { HostDriver } from './host-driver.js';
 import { type RaftHostOptions, type ResolvedHostOptions, resolveHostOptions } from './host-options.js';
 import type { SeatEvent } from './seat.js';
 
-export type { GroupStore } from '../stores/group-store.js';
-export { MemoryGroupStore } from '../stores/memory-groups.js';
 export type { RaftGroup } from './group.js';
 export type { RaftHostOptions } from './host-options.js';
 

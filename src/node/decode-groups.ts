@@ -1,7 +1,8 @@
 import { RaftError } from '../core/errors.js';
+import { MAX_GROUP_LENGTH } from '../core/group-name.js';
 import type { Beats, BeatsReply, LedGroup, RefusedBeat } from '../core/messages.js';
 import { MAX_MS } from '../core/timing.js';
-import { type Fields, MAX_GROUP_LENGTH } from './fields.js';
+import type { Fields } from './fields.js';
 import { readRefusalCode, replyFields } from './refusal.js';
 
 /** The most groups of one host. */

@@ -1,4 +1,5 @@
 import { RaftError, type RaftErrorCode } from '../core/errors.js';
+import { GROUP_NAME, isGroupName } from '../core/group-name.js';
 import type { NacosValue } from '../core/nacos-messages.js';
 import type { PeerState } from '../core/peer.js';
 import { MAX_IP_LENGTH } from '../core/peer-set.js';
@@ -137,17 +138,6 @@ export class Fields {
   wrong(name: string, expected: string, came: unknown): RaftError {
     return new RaftError(this.#code, `${this.#at(name)} must be ${expected}, not ${show(came)}`);
   }
-}
-
-/** The longest name of a group, in characters. */
-export const MAX_GROUP_LENGTH = 256;
-
-/** What a name of a group must be. */
-export const GROUP_NAME: string = `a text of 1 to ${MAX_GROUP_LENGTH} characters without control characters`;
-
-/** Whether it can be the name of a group. */
-export function isGroupName(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= MAX_GROUP_LENGTH && /^\P{Cc}+$/u.test(value);
 }
 
 function isState(value: unknown): value is PeerState {

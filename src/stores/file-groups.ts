@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { assert, RaftError } from '../core/errors.js';
+import { isGroupName } from '../core/group-name.js';
 import type { StoredState } from '../core/outputs.js';
 import { COMPACT_AFTER_BYTES, checkCompactAfter } from './compact-after.js';
 import { entryOf, type GroupEntry } from './group-lines.js';
 import { GroupLog } from './group-log.js';
-import { type GroupStore, isGroupName } from './group-store.js';
+import type { GroupStore } from './group-store.js';
 import { LockedPlace } from './locked-place.js';
 import { isStoredState } from './stored-state.js';
 

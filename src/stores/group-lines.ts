@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { isGroupName } from '../core/group-name.js';
 import type { StoredState } from '../core/outputs.js';
 import { encodeHeader, readHeader } from './file-header.js';
 import { encodeLine, type LinePlace, LineReader, portions } from './file-lines.js';
-import { isGroupName } from './group-store.js';
 import { isStoredState } from './stored-state.js';
 
 /** The lines of a log: first the header and what was live when it was written anew, then one for each save since. */

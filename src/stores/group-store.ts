@@ -26,8 +26,3 @@ export interface GroupStore {
   /** Lets go of the store; it can be opened again. Safe to call more than once, also when it was never opened. */
   close(): Promise<void>;
 }
-
-/** A text of 1 to 256 UTF-16 code units, none of which is a control character. */
-export function isGroupName(name: unknown): name is string {
-  return typeof name === 'string' && name.length >= 1 && name.length <= 256 && !/\p{Cc}/u.test(name);
-}
