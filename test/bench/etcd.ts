@@ -25,7 +25,7 @@ export async function etcdUrls(count: number): Promise<EtcdUrls> {
   return { clients: urls.slice(0, count), peers: urls.slice(count) };
 }
 
-/** Starts the member number `at`, with etcd's own timings and its data below `directory`. */
+/** Starts the member number `at`, with etcd's own timings and its data below `directory`; it ends when this process does. */
 export function startEtcd(
   directory: string,
   at: number,
@@ -47,7 +47,7 @@ export function startEtcd(
     'log-level': 'error',
   };
   const args = Object.entries(options).map(([name, text]) => `--${name}=${text}`);
-  const member = spawn('etcd', args, { stdio: 'ignore' });
+  const member = spawn('setpriv', ['--pdeathsig', 'KILL', 'etcd', ...args], { stdio: 'ignore' });
   member.once('error', (error) => {
     console.error(`etcd: ${error.message}`);
     process.exit(1);

@@ -5,7 +5,6 @@ import { type EtcdUrls, etcdUrls, installEtcd, startEtcd } from '../etcd.js';
 import type { Candidate, Failover } from './candidate.js';
 import { nowMs } from './watch.js';
 
-const MEMBERS = 3;
 const POLL_MS = 5;
 const CALM_MS = 300;
 
@@ -17,16 +16,22 @@ interface Status {
   readonly term: number;
 }
 
-/** Three servers of etcd, which elect one of them, with their own timings: beats each 100 ms, a timeout of 1 s and more. */
+/** Servers of etcd, which elect one of them, with their own timings: beats each 100 ms, a timeout of 1 s and more. */
 export class EtcdServers implements Candidate {
   readonly name = 'etcd 3.4 servers';
   readonly timeoutMs = 1_000;
   readonly #directory: string;
+  readonly #count: number;
   #urls: EtcdUrls = { clients: [], peers: [] };
   #members: ChildProcess[] = [];
 
-  constructor(directory: string) {
+  constructor(directory: string, count = 3) {
     this.#directory = directory;
+    this.#count = count;
+  }
+
+  get pids(): readonly number[] {
+    return this.#members.map(({ pid }) => pid ?? Number.NaN);
   }
 
   /** Where clients reach them. */
@@ -36,7 +41,7 @@ export class EtcdServers implements Candidate {
 
   async start(): Promise<void> {
     installEtcd();
-    this.#urls = await etcdUrls(MEMBERS);
+    this.#urls = await etcdUrls(this.#count);
     this.#members = this.clients.map((_, at) => this.#startMember(at));
     await this.#agreed(this.clients.keys(), () => true);
   }

@@ -11,6 +11,17 @@ export interface Program {
   readonly resign?: () => Promise<unknown>;
   /** Tells each leader that it hears of, itself too, by a term that rises; absent where followers do not hear. */
   readonly onLeader?: (heard: (term: number) => void) => void;
+  /** What it has sent; absent where it does not count. */
+  readonly told?: () => Told;
+}
+
+/** What a program that leads has sent. */
+export interface Told {
+  /** How many beats. */
+  readonly beats: number;
+  /** Bytes of the last one and of its answer, without what a transport adds. */
+  readonly beatBytes: number;
+  readonly answerBytes: number;
 }
 
 /** The arguments of its process. */
@@ -24,7 +35,7 @@ export function serveMember(program: Program, directory: string): void {
   serve(callsOf(program), directory);
 }
 
-function callsOf({ start, leads, isReady, resign, onLeader }: Program) {
+function callsOf({ start, leads, isReady, resign, onLeader, told }: Program) {
   const leaders = new Leaders();
   const beliefs = new Beliefs(leads);
   onLeader?.((term) => leaders.heard(term));
@@ -33,6 +44,13 @@ function callsOf({ start, leads, isReady, resign, onLeader }: Program) {
       await start();
     },
     leads: async () => leads(),
+    /** Notes from now on when it believes that it leads. */
+    watch: async () => beliefs.watch(),
+    /** Bytes of its heap that are in use, and what it tells of its messages. */
+    atRest: async () => {
+      globalThis.gc?.();
+      return { heapBytes: process.memoryUsage().heapUsed, ...told?.() };
+    },
     isReady: async () => {
       await isReady?.();
     },

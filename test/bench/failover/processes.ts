@@ -5,7 +5,6 @@ import type { Candidate, Failover } from './candidate.js';
 import type { MemberCalls } from './member.js';
 import { type Belief, nowMs } from './watch.js';
 
-const MEMBERS = 3;
 /** How long all must have known the leader before it is lost, in ms; a random part is added. */
 const CALM_MS = 300;
 /** How long a process that was stopped is watched after it woke up, in ms. */
@@ -28,13 +27,17 @@ export interface ProcessesOptions {
   /** The program of each process; its arguments are its ip, all ips, the directory, and `options`. */
   readonly program: URL;
   readonly directory: string;
+  /** How many there are. @default 3 */
+  readonly count?: number;
   readonly options?: object;
   /** Starts what they elect by, and tells what to add to `options`. */
   readonly service?: () => Promise<Service>;
   readonly resigns?: boolean;
+  /** Arguments of `node`. */
+  readonly execArgv?: readonly string[];
 }
 
-/** Three processes of one program that elect a leader among them. */
+/** Processes of one program that elect a leader among them. */
 export class Processes implements Candidate {
   readonly name: string;
   readonly timeoutMs: number;
@@ -50,9 +53,13 @@ export class Processes implements Candidate {
     if (options.resigns === true) this.resign = () => this.#resign();
   }
 
+  get pids(): readonly number[] {
+    return this.#members.map(({ worker }) => worker.pid);
+  }
+
   async start(): Promise<void> {
     this.#service = (await this.#options.service?.()) ?? null;
-    const ips = await freeAddresses(MEMBERS);
+    const ips = await freeAddresses(this.#options.count ?? 3);
     this.#members = ips.map((ip) => ({ ip, worker: this.#newWorker(ip, ips) }));
     await Promise.all(this.#members.map(({ worker }) => worker.ask('start')));
     await this.#leader();
@@ -86,6 +93,11 @@ export class Processes implements Candidate {
     return overlapMs(beliefs);
   }
 
+  /** What each holds and has sent. */
+  atRest() {
+    return Promise.all(this.#members.map(({ worker }) => worker.ask('atRest')));
+  }
+
   async end(): Promise<void> {
     await Promise.all(this.#members.map(({ worker }) => worker.killed()));
     await this.#service?.end();
@@ -99,6 +111,7 @@ export class Processes implements Candidate {
   /** The leader, once all is well, at a random moment between two of its beats. */
   async #calm(): Promise<Member> {
     await this.#leader();
+    await Promise.all(this.#members.map(({ worker }) => worker.ask('watch')));
     await Promise.all(this.#members.map(({ worker }) => worker.ask('isReady')));
     await delay(CALM_MS + Math.random() * CALM_MS);
     return this.#leader();
@@ -127,10 +140,10 @@ export class Processes implements Candidate {
   }
 
   #newWorker(ip: string, ips: readonly string[]): Worker<MemberCalls> {
-    const { program, directory, options = {} } = this.#options;
+    const { program, directory, options = {}, execArgv } = this.#options;
     const given = JSON.stringify({ ...options, ...this.#service?.options });
     const args = [ip, ips.join(), directory, given];
-    return new Worker<MemberCalls>(program.pathname, args);
+    return new Worker<MemberCalls>(program.pathname, args, execArgv);
   }
 }
 

@@ -9,14 +9,25 @@ const POLL_MS = 5;
 
 const { ip, ips, directory, options } = memberArguments();
 let holds = false;
+let beats = 0;
+let lastBeat: { readonly beat: unknown; readonly answer: unknown } | null = null;
 
-/** Notices when a connection to the leader is held open. */
+/** Notices when a connection to the leader is held open, and counts beats. */
 class WatchedTransport extends HttpTransport {
-  override request(...args: Parameters<HttpTransport['request']>): Promise<unknown> {
+  override async request(...args: Parameters<HttpTransport['request']>): Promise<unknown> {
     const [, asked] = args;
     if (asked.type === 'hold') holds = asked.wait;
-    return super.request(...args);
+    const answer = await super.request(...args);
+    if (asked.type === 'beat') {
+      beats++;
+      lastBeat = { beat: asked, answer };
+    }
+    return answer;
   }
+}
+
+function bytesOf(message: unknown): number {
+  return Buffer.byteLength(JSON.stringify(message ?? ''));
 }
 
 const raft = new RaftNode({
@@ -46,6 +57,7 @@ serveMember(
     },
     resign: () => raft.resign(),
     onLeader: (heard) => raft.on('makeLeader', ({ term }) => heard(term)),
+    told: () => ({ beats, beatBytes: bytesOf(lastBeat?.beat), answerBytes: bytesOf(lastBeat?.answer) }),
   },
   directory,
 );

@@ -53,14 +53,21 @@ export class Leaders {
 const LOOK_EVERY_MS = 1;
 const KEPT = 1_000;
 
-/** Looks, as often as a process can, whether it believes that it leads. */
+/** Looks, as often as a process can, whether it believes that it leads: from `watch` on, as it costs much. */
 export class Beliefs {
+  readonly #leads: () => boolean;
   readonly #began = new Later<{ readonly at: number }>();
   #all: Belief[] = [];
   #isOpen = false;
+  #looks: NodeJS.Timeout | null = null;
 
   constructor(leads: () => boolean) {
-    setInterval(() => this.#look(leads), LOOK_EVERY_MS);
+    this.#leads = leads;
+  }
+
+  /** Begins to look, unless it does. */
+  watch(): void {
+    this.#looks ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
   }
 
   /** When it began to believe, later than `at`. */
@@ -73,9 +80,9 @@ export class Beliefs {
     return this.#all.flatMap(({ from, to }) => (to < at ? [] : [{ from: Math.max(from, at), to }]));
   }
 
-  #look(leads: () => boolean): void {
+  #look(): void {
     const at = nowMs();
-    const believes = leads();
+    const believes = this.#leads();
     const last = this.#isOpen ? this.#all.pop() : undefined;
     if (believes) this.#all.push({ from: last?.from ?? at, to: at });
     else if (last !== undefined) this.#all.push(last);
