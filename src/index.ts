@@ -71,4 +71,4 @@ export { MemoryGroupStore } from './stores/memory-groups.js';
 export type { NacosDatumStore } from './stores/nacos-datums.js';
 export type { RaftStore } from './stores/store.js';
 export { MemoryNetwork, MemoryTransport } from './transports/memory.js';
-export type { Receive, RequestOptions, Transport } from './transports/transport.js';
+export type { BroadcastOptions, Receive, RequestOptions, Transport } from './transports/transport.js';

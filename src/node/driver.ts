@@ -47,6 +47,9 @@ interface Caller {
 
 type Input<T> = (core: RaftCore, now: number) => T;
 
+/** Told when the outcome of a request was handed to the core: null, or why there is no answer. */
+type Over = (error: RaftError | null) => void;
+
 /** An input that waits for its turn, and what the core said to it. */
 class Mail {
   readonly input: Input<unknown>;
@@ -390,7 +393,7 @@ export class Driver {
   #do(output: Exclude<Output, SaveOutput | NacosDatumOutput>): void {
     switch (output.type) {
       case 'send':
-        for (const to of output.to) this.#send(to, output.request);
+        this.#sendAll(output.to, output.request);
         break;
       case 'fetchPeer':
         this.#fetch(output.from, output.id);
@@ -437,25 +440,50 @@ export class Driver {
     else this.#transfer = new Promise((resolve) => this.#exchange(to, request, resolve));
   }
 
+  /** A beat that is for all others and brings no data is published, where the transport can do that. */
+  #sendAll(to: readonly string[], request: RaftRequest): void {
+    const isForAll = to.length > 1 && to.length === this.#core.peers.others.length;
+    const isSteady = request.type === 'beat' && (request.data?.batches ?? []).length === 0;
+    if (isForAll && isSteady && this.#requests.canPublish) this.#publish(to, request);
+    else for (const ip of to) this.#send(ip, request);
+  }
+
+  #publish(to: readonly string[], request: RaftRequest): void {
+    this.#requests.publish(
+      to,
+      request,
+      (from, reply) => this.#replied(from, request, reply, ignore),
+      (ip, error) => this.#lacksReply(ip, request, error, ignore),
+    );
+  }
+
   /** Asks `to` and tells the core the outcome, then `over`. */
-  #exchange(to: string, request: RaftRequest, over: (error: RaftError | null) => void): void {
-    const failed = (cause: unknown): void => {
-      const error = cause instanceof RaftError ? cause : new RaftError('INTERNAL', textOf(cause), { cause });
-      debug('%s to %s failed: %s %s', request.type, to, error.code, error.message);
-      const told = (): void => over(error);
-      this.#deliver((core, now) => core.requestFailed(to, request, error, now), told, told);
-    };
-    const answered = (reply: unknown): void => {
-      let input: Input<unknown>;
-      try {
-        input = receive(to, request, reply);
-      } catch (cause) {
-        failed(cause);
-        return;
-      }
-      this.#deliver(input, () => over(null), failed);
-    };
-    this.#requests.begin(to, request, answered, failed);
+  #exchange(to: string, request: RaftRequest, over: Over): void {
+    this.#requests.begin(
+      to,
+      request,
+      (reply) => this.#replied(to, request, reply, over),
+      (error) => this.#lacksReply(to, request, error, over),
+    );
+  }
+
+  #replied(from: string, request: RaftRequest, reply: unknown, over: Over): void {
+    const failed = (cause: unknown): void => this.#lacksReply(from, request, cause, over);
+    let input: Input<unknown>;
+    try {
+      input = receive(from, request, reply);
+    } catch (cause) {
+      failed(cause);
+      return;
+    }
+    this.#deliver(input, () => over(null), failed);
+  }
+
+  #lacksReply(to: string, request: RaftRequest, cause: unknown, over: Over): void {
+    const error = cause instanceof RaftError ? cause : new RaftError('INTERNAL', textOf(cause), { cause });
+    debug('%s to %s failed: %s %s', request.type, to, error.code, error.message);
+    const told = (): void => over(error);
+    this.#deliver((core, now) => core.requestFailed(to, request, error, now), told, told);
   }
 
   #fail(cause: unknown): void {

@@ -47,6 +47,43 @@ export class Requests {
     );
   }
 
+  /** Whether the transport can publish. */
+  get canPublish(): boolean {
+    return this.#transport.broadcast !== undefined;
+  }
+
+  /** Publishes to all of `to`; for each, either `answered` or `failed` is called, once. */
+  publish(
+    to: readonly string[],
+    request: RaftRequest,
+    answered: (from: string, reply: unknown) => void,
+    failed: (to: string, error: RaftError) => void,
+  ): void {
+    const silent = new Set(to);
+    const open = new OpenRequest((error) => {
+      for (const ip of silent) failed(ip, error);
+    });
+    const end = (error: RaftError): void => {
+      if (this.#open.has(open)) this.#abort(open, error);
+    };
+    const ms = this.#deadlineMs;
+    open.cancelTimer = this.#clock.setTimer(
+      () => end(new RaftError('TIMEOUT', `no answer to a broadcast within ${ms} ms`)),
+      ms,
+    );
+    this.#open.add(open);
+    const heard = (from: string, reply: unknown): void => {
+      if (!this.#open.has(open) || !silent.delete(from)) return;
+      if (silent.size === 0) this.#close(open);
+      answered(from, reply);
+    };
+    try {
+      this.#transport.broadcast?.(to, request, { signal: open.signal, answered: heard });
+    } catch (cause) {
+      end(asRaftError('all', cause));
+    }
+  }
+
   /** Ends all open requests with `error`. */
   abortAll(error: RaftError): void {
     for (const open of [...this.#open]) this.#abort(open, error);

@@ -57,6 +57,11 @@ const CASES: readonly Case[] = [
     'A signal that comes with a request to be held is aborted when the asker is gone, and not before',
     goneIsTold,
   ],
+  [
+    'A broadcast, where there is one, reaches each of those that it is for once, and each answer comes back with the ip of who gave it',
+    broadcastReachesAll,
+    3,
+  ],
 ];
 
 async function reachesAddressed([a, b, c]: Peers): Promise<void> {
@@ -278,6 +283,27 @@ async function goneIsTold([a, b]: Peers): Promise<void> {
   await a.stop();
   if (gone?.aborted === false) await within(told.opened, 'the signal that the asker is gone');
   await within(sent, 'a request under way when its asker stopped');
+}
+
+/** A transport without it keeps this rule, too. */
+async function broadcastReachesAll([a, b, c]: Peers): Promise<void> {
+  for (const peer of [a, b, c]) await peer.start();
+  if (a.transport.broadcast === undefined) return;
+  const answers = new Map<string, unknown>();
+  const all = gate();
+  const answered = (from: string, reply: unknown): void => {
+    answers.set(from, reply);
+    if (answers.size === 2) all.open();
+  };
+  const { signal } = new AbortController();
+  a.transport.broadcast([b.ip, c.ip], peerRequest(1), { signal, answered });
+  await within(all.opened, 'the answers to a broadcast');
+  // What comes twice comes before the answers to what is asked later, or is late without need.
+  for (const peer of [b, c]) {
+    checkSame(answers.get(peer.ip), { ...snapshot(peer.ip), id: 1 }, `the answer of ${peer.ip}`);
+    await a.ask(peer, peerRequest(2));
+    checkSame(peer.received.map(idOf), [1, 2], `the ids of the requests that ${peer.ip} received`);
+  }
 }
 
 /** A transport, and what it received. */

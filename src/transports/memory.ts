@@ -1,6 +1,6 @@
 import { RaftError } from '../core/errors.js';
 import type { RaftRequest } from '../core/messages.js';
-import type { Receive, RequestOptions, Transport } from './transport.js';
+import type { BroadcastOptions, Receive, RequestOptions, Transport } from './transport.js';
 
 /** Connects the memory transports of one process. */
 export class MemoryNetwork {
@@ -60,6 +60,16 @@ export class MemoryTransport implements Transport {
     const receive = this.#network.receiver(to);
     const answer = receive(structuredClone(request), ip, stopped.signal);
     return structuredClone(await unlessAborted(answer, signal, open, to));
+  }
+
+  /** Of who cannot be reached nothing is told, as by a medium that cannot know. */
+  broadcast(to: readonly string[], request: RaftRequest, { signal, answered }: BroadcastOptions): void {
+    for (const ip of to) {
+      this.request(ip, request, { signal }).then(
+        (reply) => answered(ip, reply),
+        () => {},
+      );
+    }
   }
 
   async stop(): Promise<void> {

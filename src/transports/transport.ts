@@ -14,6 +14,12 @@ export interface RequestOptions {
   readonly signal: AbortSignal;
 }
 
+/** Options of one publication. */
+export interface BroadcastOptions extends RequestOptions {
+  /** To be called with each answer, be it a refusal, and with the ip of who gave it. Of those that do not answer nothing is told. */
+  readonly answered: (from: string, reply: unknown) => void;
+}
+
 /**
  * Carries requests between peers: the least that can work. Requests and replies are plain JSON objects; a transport
  * need not look into them, and may lose, delay, repeat and reorder them. What it returns is checked by the caller.
@@ -32,6 +38,12 @@ export interface Transport {
    * @throws when there is no answer: the peer cannot be reached, `signal` was aborted, or the transport does not run
    */
   request(to: string, request: RaftRequest, options: RequestOptions): Promise<unknown>;
+
+  /**
+   * Publishes `request` once for all of `to`, where the medium can do that: a beat that brings no data goes by it, so
+   * that a leader sends one message, however many listen. It may reach others, too; each answers as it does a request.
+   */
+  broadcast?(to: readonly string[], request: RaftRequest, options: BroadcastOptions): void;
 
   /**
    * Stops serving, rejects the requests under way and lets go of all connections; resolved when nothing is left. Safe to

@@ -40,6 +40,36 @@ test('the options of a request can be copied', () => {
   return expect(asked).rejects.toMatchObject({ code: 'NOT_RUNNING' });
 });
 
+test('of a publication each peer answers once, or fails once', () => {
+  let heard = (_from: string, _reply: unknown): void => {};
+  let ring = (): void => {};
+  const transport: Transport = {
+    ...silent().transport,
+    broadcast: (_to, _request, { answered }) => {
+      heard = answered;
+    },
+  };
+  const clock = {
+    ...systemClock,
+    setTimer: (run: () => void) => {
+      ring = run;
+      return () => {};
+    },
+  };
+  const outcomes: string[] = [];
+  new Requests(transport, clock, 1_000).publish(
+    ['b:1', 'c:1'],
+    { type: 'peer' },
+    (from, reply) => void outcomes.push(`${from} ${reply}`),
+    (to, { code }) => void outcomes.push(`${to} ${code}`),
+  );
+  for (const from of ['b:1', 'b:1', 'd:1']) heard(from, 'answers');
+  ring();
+  heard('c:1', 'answers');
+  ring();
+  expect(outcomes).toEqual(['b:1 answers', 'c:1 TIMEOUT']);
+});
+
 test('an answer that comes after the request was given up is not taken', async () => {
   let reply = (_reply: unknown): void => {};
   const late = new Promise<unknown>((resolve) => {

@@ -66,6 +66,16 @@ describe('a run', () => {
     expect(second.hash).toBe(first.hash);
   });
 
+  test('keeps all rules when beats are published, and is another one then', async () => {
+    for (const registry of [false, true]) {
+      const options = { seed: 12, registry };
+      const { violations, hash, elections } = await simulate({ ...options, broadcasts: true });
+      expect(violations).toEqual([]);
+      expect(elections).toBeGreaterThan(1);
+      expect((await simulate(options)).hash).not.toBe(hash);
+    }
+  });
+
   test('without faults elects once', async () => {
     const { elections, violations } = await simulate({ seed: 3, faults: [], peers: 5, observers: 1 });
     expect({ elections, violations }).toEqual({ elections: 1, violations: [] });

@@ -3,7 +3,7 @@ import type { RaftRequest } from '../../src/core/messages.js';
 import { type TransportHarness, transportContract } from '../../src/testing/transport-contract.js';
 import { HttpTransport, type HttpTransportOptions } from '../../src/transports/http.js';
 import { MemoryNetwork, type MemoryTransport } from '../../src/transports/memory.js';
-import type { Receive, RequestOptions, Transport } from '../../src/transports/transport.js';
+import type { BroadcastOptions, Receive, RequestOptions, Transport } from '../../src/transports/transport.js';
 import { freeAddress } from './ports.js';
 
 type Make = (network: MemoryNetwork, made: readonly Transport[]) => Transport;
@@ -332,6 +332,16 @@ class RejectsWithText extends Wrapped {
   }
 }
 
+/** Has a broadcast that `goes` wrong. */
+function broadcasting(goes: (to: readonly string[], send: (ip: string, as: string) => void) => void): Make {
+  return (network) =>
+    new (class extends Wrapped {
+      broadcast(to: readonly string[], request: RaftRequest, { signal, answered }: BroadcastOptions): void {
+        goes(to, (ip, as) => void this.request(ip, request, { signal }).then((reply) => answered(as, reply)));
+      }
+    })(network);
+}
+
 const REACHES = 'A request reaches the addressed peer only, and its reply comes back';
 const UNCHANGED = 'A request and its reply arrive unchanged';
 const REFUSAL = 'A refusal comes back as a reply';
@@ -349,6 +359,8 @@ const SECOND = 'A start while it runs is refused, and the first one stays in for
 const STOP_REJECTS = 'Stopping rejects the requests under way';
 const GONE_TOLD =
   'A signal that comes with a request to be held is aborted when the asker is gone, and not before';
+const ALL =
+  'A broadcast, where there is one, reaches each of those that it is for once, and each answer comes back with the ip of who gave it';
 const NO_WAIT = 'Stopping does not wait for an answer that never comes';
 
 /** What is broken, and the rules that it breaks: these, and maybe others. */
@@ -384,6 +396,14 @@ const BROKEN: readonly (readonly [what: string, make: Make, rules: readonly stri
   ['ends when the receiver rejects', (network) => new DiesOfRejections(network), [REJECTION]],
   ['never tells that an asker is gone', (network) => new SignalsNothing(network, 'never'), [GONE_TOLD]],
   ['tells that an asker is gone who is not', (network) => new SignalsNothing(network, 'always'), [GONE_TOLD]],
+  ['broadcasts to the first alone', broadcasting(([ip = ''], send) => send(ip, ip)), [ALL]],
+  ['says of all that the last answered', broadcasting((to, send) => to.map((ip) => send(ip, 'c'))), [ALL]],
+  [
+    'mixes up who answered',
+    broadcasting((to, send) => to.map((ip, at) => send(ip, to.at(-1 - at) ?? ''))),
+    [ALL],
+  ],
+  ['broadcasts twice', broadcasting((to, send) => [...to, ...to].map((ip) => send(ip, ip))), [ALL]],
   ['rejects with a text', (network) => new RejectsWithText(network), [GONE]],
 ];
 

@@ -100,6 +100,20 @@ export class SimNetwork {
     });
   }
 
+  /** Carries a publication of `from` to all of `to`, and the answers to it: each on its own way. */
+  broadcast(
+    from: Station,
+    to: readonly string[],
+    request: RaftRequest,
+    answered: (by: string, reply: unknown) => void,
+  ): void {
+    for (const ip of to)
+      this.request(from, ip, request).then(
+        (reply) => answered(ip, reply),
+        () => {},
+      );
+  }
+
   /** The process of `host` serves no longer: its connections end. */
   leave(host: SimHost): void {
     for (const held of this.#held)

@@ -38,6 +38,8 @@ export interface SimOptions {
   readonly registry?: boolean;
   /** Whether the peers release on disconnect (D17); connections end with processes, and only then. @default false */
   readonly releaseOnDisconnect?: boolean;
+  /** Whether the transports have a broadcast, by which steady beats go. @default false */
+  readonly broadcasts?: boolean;
   /** Checks whose violations are reported, and do not end the run. @default none */
   readonly allowed?: readonly CheckName[];
   /** Whether each message is in the timeline. @default false */
@@ -113,6 +115,7 @@ export async function simulate(options: SimOptions): Promise<SimReport> {
     joiners: cluster.data?.joiners ?? 0,
     registry: cluster.data?.limits ?? null,
     releaseOnDisconnect: options.releaseOnDisconnect ?? false,
+    broadcasts: options.broadcasts ?? false,
     foldShare: cluster.data?.foldShare ?? 1,
     maxAgeMs: cluster.hasWipes ? shortestMs / (1 + clockError) : Number.POSITIVE_INFINITY,
     allowed: new Set(options.allowed ?? []),

@@ -97,6 +97,8 @@ export interface WorldOptions {
   /** Bounds of the registry; null: there is none. */
   readonly registry: Partial<RegistryLimits> | null;
   readonly releaseOnDisconnect: boolean;
+  /** Whether the transports have a broadcast. */
+  readonly broadcasts: boolean;
   /** How likely durable bases follow a commit. */
   readonly foldShare: number;
   readonly bootstrap: boolean;
@@ -447,7 +449,7 @@ export class World implements Wiretap {
   // ---- Processes
 
   #begin(place: Place, name: string, disk: SimDisk): Process {
-    const { nodes, clockDrift, bootstrap, registry, releaseOnDisconnect } = this.#options;
+    const { nodes, clockDrift, bootstrap, registry, releaseOnDisconnect, broadcasts } = this.#options;
     const { ip, random, leaderTimeoutMs } = place;
     const host = new SimHost(this.scheduler, random, place.rates, () => this.#worked(process));
     const store = disk.open(host);
@@ -480,6 +482,9 @@ export class World implements Wiretap {
           start: async (_local, receive) => this.network.serve(process, receive),
           request: (to, request) => this.network.request(process, to, request),
           stop: async () => this.network.leave(host),
+          ...(broadcasts && {
+            broadcast: (to, request, { answered }) => this.network.broadcast(process, to, request, answered),
+          }),
         },
       }),
     };
