@@ -9,6 +9,8 @@ export {
   MakeLeaderEvent,
   StateChangeEvent,
 } from './core/events.js';
+export type { Member, Standpoint } from './core/membership.js';
+export { Membership } from './core/membership.js';
 export type {
   Beat,
   BeatReply,
@@ -50,7 +52,7 @@ export type {
 } from './core/outputs.js';
 export type { PeerSnapshot, PeerState } from './core/peer.js';
 export { RaftPeer } from './core/peer.js';
-export type { Dues, Member, RaftPeerSetOptions } from './core/peer-set.js';
+export type { Dues, RaftPeerSetOptions } from './core/peer-set.js';
 export { RaftPeerSet } from './core/peer-set.js';
 export type { RegistryLimits } from './core/registry.js';
 export type { Rules, RulesName } from './core/rules.js';

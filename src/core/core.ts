@@ -561,12 +561,13 @@ export class RaftCore {
    * @returns whether it is heard though it is no member by the list in force
    */
   #checkSender(ip: string, membersRevision?: Revision): boolean {
-    const isStranger = this.peers.member(ip) === null;
-    const isOutside = this.peers.member(this.#self.ip) === null;
+    const isStranger = !this.peers.isListed(ip);
     const isHeard =
-      (isStranger || isOutside) && (this.#isNews(membersRevision) || this.#standings(ip).length > 0);
+      (isStranger || !this.peers.isSelfListed) &&
+      (this.#isNews(membersRevision) || this.#standings(ip).length > 0);
     if (isHeard) this.peers.admit(ip);
-    if (!this.peers.contains(ip)) throw this.#refusal('UNKNOWN_PEER', `can not find peer: ${ip}`);
+    if (isStranger && !this.peers.contains(ip))
+      throw this.#refusal('UNKNOWN_PEER', `can not find peer: ${ip}`);
     this.peers.local();
     if (ip === this.#self.ip && this.peers.rules.promises) {
       throw this.#reported('DUPLICATE_PEER', `another process uses the ip of this peer: ${ip}`);

@@ -1,5 +1,5 @@
 import { RaftError } from './errors.js';
-import type { Member } from './peer-set.js';
+import type { Member } from './membership.js';
 
 /** Keys that begin with it are the library's own. */
 export const RESERVED_PREFIX: string = 'raftbeat:';

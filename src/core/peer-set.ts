@@ -1,5 +1,5 @@
 import { Emitter } from './emitter.js';
-import { RaftError, textOf } from './errors.js';
+import { RaftError } from './errors.js';
 import {
   LeaderElectFinishedEvent,
   LeaderLostEvent,
@@ -7,26 +7,17 @@ import {
   type RaftEvents,
   StateChangeEvent,
 } from './events.js';
+import { checkIp, type Member, Membership, type Standpoint } from './membership.js';
 import type { Output } from './outputs.js';
 import { type PeerSnapshot, type PeerState, RaftPeer } from './peer.js';
 import { RULES, type Rules, type RulesName } from './rules.js';
-
-/** One member of the cluster. */
-export interface Member {
-  /** The identity: any non-empty text that the transport knows, by custom `host:port`. */
-  readonly ip: string;
-  /** Who comes up first for election: higher comes first, 0 never does. An integer from 0 to 1000. @default 1 */
-  readonly priority?: number;
-  /** An observer receives beats and events, and never votes. @default false */
-  readonly observer?: boolean;
-}
 
 /** What a `RaftPeerSet` is made of. */
 export interface RaftPeerSetOptions {
   /** The ip of this peer. */
   readonly local: string;
-  /** All members, this peer among them. */
-  readonly members: readonly (string | Member)[];
+  /** All members, this peer among them; a `Membership` is shared by the sets that are made of it. */
+  readonly members: Membership | readonly (string | Member)[];
   /** Whose rules hold. @default 'raftbeat' */
   readonly rules?: RulesName;
   /** The dues that another member shows until it is heard of; the original draws them. @default none are left */
@@ -47,12 +38,13 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   /** The rules in force. */
   readonly rules: Rules;
   readonly #self: RaftPeer;
-  readonly #freshDues: () => Dues;
-  readonly #peers = new Map<string, RaftPeer>();
-  #members: readonly Required<Member>[] = [];
-  #voters: readonly Required<Member>[] = [];
-  #otherIps: readonly string[] = [];
-  #otherVoterIps: readonly string[] = [];
+  readonly #freshDues: (() => Dues) | undefined;
+  #membership: Membership = NO_MEMBERS;
+  #standpoint: Standpoint;
+  /** What was heard of the members, each in its place; null for one that was not heard of. */
+  #peers: (RaftPeer | null)[] = [];
+  /** What was heard of peers that are no members as far as this one knows, and are listened to all the same. */
+  #strangers: Map<string, RaftPeer> | null = null;
   #leader: RaftPeer | null = null;
   /** Whether nothing was heard of the leader since it became so; in the original both are one object until then. */
   #isLeaderFresh = false;
@@ -72,7 +64,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   #holds = 0;
 
   /** @throws RaftError `BAD_OPTION` for members that cannot be */
-  constructor({ local, members, rules = 'raftbeat', freshDues = noDues }: RaftPeerSetOptions) {
+  constructor({ local, members, rules = 'raftbeat', freshDues }: RaftPeerSetOptions) {
     super();
     if (!Object.hasOwn(RULES, rules)) {
       throw new RaftError('BAD_OPTION', `rules must be 'raftbeat' or 'nacos', not ${JSON.stringify(rules)}`);
@@ -80,7 +72,8 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     this.rules = RULES[rules];
     this.#self = new RaftPeer(checkIp('local', local));
     this.#freshDues = freshDues;
-    this.changePeers(members);
+    this.#standpoint = NO_MEMBERS.seenBy(local);
+    this.#setMembers(members instanceof Membership ? members : Membership.of(members));
   }
 
   /**
@@ -120,17 +113,27 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   /** Whether this peer is the only voter: it has nobody to wait for (D15, D18). */
   get isAlone(): boolean {
-    return this.#otherVoterIps.length === 0 && this.isVoter(this.#self.ip);
+    return this.#standpoint.otherVoters.length === 0 && this.isVoter(this.#self.ip);
   }
 
   /** The member `ip`, or null. */
   get(ip: string): RaftPeer | null {
-    return this.#peers.get(ip) ?? null;
+    return this.#find(ip) ?? null;
   }
 
   /** Whether `ip` is a member. */
   contains(ip: string): boolean {
-    return this.#peers.has(ip);
+    return this.isListed(ip) || this.#strangers?.has(ip) === true;
+  }
+
+  /** Whether `ip` is among the members in force. */
+  isListed(ip: string): boolean {
+    return this.#membership.placeOf(ip) !== undefined;
+  }
+
+  /** Whether this peer is. */
+  get isSelfListed(): boolean {
+    return this.#standpoint.self !== null;
   }
 
   /** Whether `ip` is the leader. */
@@ -140,47 +143,47 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   /** All members. */
   allPeers(): readonly RaftPeer[] {
-    return this.#members.map(({ ip }) => this.#known(ip));
+    return this.ips.map((ip) => this.#known(ip));
   }
 
   /** All members, and how they are so. */
   get members(): readonly Required<Member>[] {
-    return this.#members;
+    return this.#membership.members;
   }
 
   /** The ips of all members. */
   get ips(): readonly string[] {
-    return this.#members.map((member) => member.ip);
+    return this.#membership.ips;
   }
 
   /** The ips of all members but this peer: beats go to them. */
   get others(): readonly string[] {
-    return this.#otherIps;
+    return this.#standpoint.others;
   }
 
   /** The ips of all voters but this peer: vote requests go to them. */
   get otherVoters(): readonly string[] {
-    return this.#otherVoterIps;
+    return this.#standpoint.otherVoters;
   }
 
   /** All members that vote. */
   get voters(): readonly Required<Member>[] {
-    return this.#voters;
+    return this.#membership.voters;
   }
 
   /** Whether `ip` is a member that votes. */
   isVoter(ip: string): boolean {
-    return ip === this.#self.ip ? this.member(ip)?.observer === false : this.#otherVoterIps.includes(ip);
+    return this.member(ip)?.observer === false;
   }
 
   /** How `ip` is a member, or null. */
   member(ip: string): Required<Member> | null {
-    return this.#members.find((member) => member.ip === ip) ?? null;
+    return ip === this.#self.ip ? this.#standpoint.self : this.#membership.member(ip);
   }
 
   /** How many voters are a majority: `floor(n / 2) + 1`. */
   majorityCount(): number {
-    return Math.floor(this.#voters.length / 2) + 1;
+    return Math.floor(this.voters.length / 2) + 1;
   }
 
   /**
@@ -191,7 +194,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    */
   changePeers(ips: readonly (string | Member)[]): void {
     if (this.#isFixed) throw new RaftError('UNSUPPORTED', 'members are fixed once the core has started');
-    this.#setMembers(checkMembers(ips));
+    this.#setMembers(Membership.of(ips));
     if (this.#leader !== null && !this.contains(this.#leader.ip)) this.loseLeader();
   }
 
@@ -202,7 +205,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    * @internal
    */
   replaceMembers(members: readonly Required<Member>[]): void {
-    this.#setMembers(members);
+    this.#setMembers(new Membership(members));
     if (this.#leader !== null) this.#know(this.#leader.ip);
   }
 
@@ -218,23 +221,28 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   }
 
   #know(ip: string): void {
-    if (!this.contains(ip)) this.#peers.set(ip, new RaftPeer(ip));
+    if (this.contains(ip)) return;
+    this.#strangers ??= new Map();
+    this.#strangers.set(ip, new RaftPeer(ip));
   }
 
-  #setMembers(members: readonly Required<Member>[]): void {
-    const known = new Map(this.#peers);
-    this.#peers.clear();
-    for (const { ip } of members) {
-      this.#peers.set(ip, ip === this.#self.ip ? this.#self : (known.get(ip) ?? this.#fresh(ip)));
-    }
-    this.#members = members;
-    this.#isMember = this.contains(this.#self.ip);
-    this.#voters = members.filter((member) => !member.observer);
-    this.#otherIps = members.filter(({ ip }) => ip !== this.#self.ip).map(({ ip }) => ip);
-    this.#otherVoterIps = this.#voters.filter(({ ip }) => ip !== this.#self.ip).map(({ ip }) => ip);
+  #setMembers(membership: Membership): void {
+    const self = this.#self;
+    this.#peers = membership.ips.map((ip) => (ip === self.ip ? self : this.#heard(ip)));
+    this.#strangers = null;
+    this.#membership = membership;
+    this.#standpoint = membership.seenBy(self.ip);
+    this.#isMember = this.#standpoint.self !== null;
     for (const ip of [...this.#votes, ...this.#markedLeaders, ...this.#fetching.keys()]) {
       if (!this.contains(ip)) this.#forget(ip);
     }
+  }
+
+  /** What was heard of `ip`; dues that are drawn are so at once, and in order. */
+  #heard(ip: string): RaftPeer | null {
+    const place = this.#membership.placeOf(ip);
+    const heard = place === undefined ? this.#strangers?.get(ip) : this.#peers[place];
+    return heard ?? (this.#freshDues === undefined ? null : this.#fresh(ip));
   }
 
   /** Allows no further change of the members. */
@@ -303,7 +311,8 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     this.hold();
     this.loseLeader();
     this.#votes.clear();
-    for (const peer of this.#peers.values()) peer.voteFor = null;
+    for (const peer of this.#peers) if (peer !== null) peer.voteFor = null;
+    for (const peer of this.#strangers?.values() ?? []) peer.voteFor = null;
     this.release();
   }
 
@@ -373,7 +382,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   /** A former leader could not be asked: it is taken for a FOLLOWER (D14). */
   fetchFailed(from: string): void {
-    const peer = this.#peers.get(from);
+    const peer = this.#find(from);
     if (peer !== undefined && this.#fetching.get(from) === true) {
       peer.state = 'FOLLOWER';
       this.#markedLeaders.delete(from);
@@ -422,7 +431,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   }
 
   #fresh(ip: string): RaftPeer {
-    return Object.assign(new RaftPeer(ip), this.#freshDues());
+    return Object.assign(new RaftPeer(ip), this.#freshDues?.());
   }
 
   #isChange(candidate: PeerSnapshot): boolean {
@@ -454,8 +463,15 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     }
   }
 
+  #find(ip: string): RaftPeer | undefined {
+    const place = this.#membership.placeOf(ip);
+    if (place === undefined) return this.#strangers?.get(ip);
+    this.#peers[place] ??= this.#fresh(ip);
+    return this.#peers[place];
+  }
+
   #known(ip: string): RaftPeer {
-    const known = this.#peers.get(ip);
+    const known = this.#find(ip);
     if (known === undefined) throw new RaftError('UNKNOWN_PEER', `can not find peer: ${ip}`, { ip });
     return known;
   }
@@ -480,50 +496,6 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   }
 }
 
-/** The highest priority of a member. */
-export const MAX_PRIORITY = 1_000;
-
 const NO_OUTPUTS: readonly Output[] = [];
 
-const noDues = (): Dues => ({ leaderDueMs: 0, heartbeatDueMs: 0 });
-
-function checkMembers(given: readonly (string | Member)[]): readonly Required<Member>[] {
-  if (!Array.isArray(given)) throw new RaftError('BAD_OPTION', 'members must be an array of ips');
-  const members = given.map(checkMember);
-  const ips = new Set(members.map((member) => member.ip));
-  if (ips.size < members.length)
-    throw new RaftError('BAD_OPTION', `members must differ: ${members.map((m) => m.ip)}`);
-  return members;
-}
-
-function checkMember(given: string | Member, at: number): Required<Member> {
-  const {
-    ip,
-    priority = 1,
-    observer = false,
-  }: Member = typeof given === 'object' && given !== null ? given : { ip: given };
-  const name = `members[${at}]`;
-  if (!Number.isInteger(priority) || priority < 0 || priority > MAX_PRIORITY) {
-    throw new RaftError(
-      'BAD_OPTION',
-      `${name}.priority must be an integer from 0 to 1000, not ${textOf(priority)}`,
-    );
-  }
-  if (typeof observer !== 'boolean') {
-    throw new RaftError('BAD_OPTION', `${name}.observer must be true or false, not ${textOf(observer)}`);
-  }
-  return { ip: checkIp(`${name}.ip`, ip), priority, observer };
-}
-
-/** The longest ip, in characters: what a host name, a port and some more need. */
-export const MAX_IP_LENGTH = 300;
-
-/** @throws RaftError `BAD_OPTION` naming `name` */
-export function checkIp(name: string, ip: unknown): string {
-  if (typeof ip === 'string' && ip.length > 0 && ip.length <= MAX_IP_LENGTH && !/[\s\p{Cc}]/u.test(ip))
-    return ip;
-  throw new RaftError(
-    'BAD_OPTION',
-    `${name} must be a text such as 'host:port' of 1 to ${MAX_IP_LENGTH} characters without blanks, not ${typeof ip === 'string' ? JSON.stringify(ip.slice(0, 50)) : typeof ip}`,
-  );
-}
+const NO_MEMBERS = new Membership([]);

@@ -1,6 +1,7 @@
 import type { Batch, Op, StoredDatum } from '../core/datum.js';
 import type { RaftError } from '../core/errors.js';
 import { type MemberChange, RESERVED_PREFIX } from '../core/members.js';
+import { MAX_PRIORITY } from '../core/membership.js';
 import type {
   BeatData,
   BeatDataReply,
@@ -14,7 +15,6 @@ import type {
   WriteReply,
   WritesRequest,
 } from '../core/messages.js';
-import { MAX_PRIORITY } from '../core/peer-set.js';
 import type { Fields } from './fields.js';
 import { readRefusal, replyFields } from './refusal.js';
 

@@ -1,8 +1,8 @@
 import { RaftError, type RaftErrorCode } from '../core/errors.js';
 import { GROUP_NAME, isGroupName } from '../core/group-name.js';
+import { MAX_IP_LENGTH } from '../core/membership.js';
 import type { NacosValue } from '../core/nacos-messages.js';
 import type { PeerState } from '../core/peer.js';
-import { MAX_IP_LENGTH } from '../core/peer-set.js';
 
 const STATES: readonly PeerState[] = ['FOLLOWER', 'CANDIDATE', 'LEADER'];
 

@@ -1,5 +1,5 @@
 import { RaftError } from '../core/errors.js';
-import { checkIp, type Member } from '../core/peer-set.js';
+import { checkIp, type Member } from '../core/membership.js';
 import { REGISTRY_LIMITS, type RegistryLimits } from '../core/registry.js';
 import { RULES, type RulesName } from '../core/rules.js';
 import { resolveTiming, type Timing } from '../core/timing.js';

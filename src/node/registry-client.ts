@@ -1,7 +1,8 @@
 import { RaftError, textOf } from '../core/errors.js';
 import { type MemberChange, RESERVED_PREFIX } from '../core/members.js';
+import { checkIp } from '../core/membership.js';
 import type { ReadReply, Revision, WriteReply } from '../core/messages.js';
-import { checkIp, type RaftPeerSet } from '../core/peer-set.js';
+import type { RaftPeerSet } from '../core/peer-set.js';
 import type { RegistryLimits } from '../core/registry.js';
 import { noLeader } from '../core/writes.js';
 import { decodePeerReply } from './decode.js';

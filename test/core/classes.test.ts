@@ -1,4 +1,4 @@
-import { type Output, RaftCore, RaftPeerSet } from 'raftbeat';
+import { Membership, type Output, RaftCore, RaftPeerSet } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { A, B, C, L, peer } from './cluster.js';
 import { candidate, leaderOf, refusal } from './support.js';
@@ -106,6 +106,20 @@ describe('the pure classes on their own', () => {
     expect(new RaftPeerSet({ local: A, members: [A, C] }).isAlone).toBe(false);
     expect(new RaftPeerSet({ local: B, members: [observer] }).isAlone).toBe(false);
     expect(new RaftPeerSet({ local: A, members: [observer] }).isAlone).toBe(false);
+  });
+
+  test('sets that share a membership know the same members, and each hears of them for itself', () => {
+    const members = Membership.of([A, B, { ip: C, observer: true }]);
+    const [a, b] = [new RaftPeerSet({ local: A, members }), new RaftPeerSet({ local: B, members })];
+    expect([a.others, a.otherVoters, b.others, b.otherVoters]).toEqual([[B, C], [B], [A, C], [A]]);
+    expect(a.members).toBe(b.members);
+    a.update({ ...b.local().snapshot(), ip: C, term: 5 });
+    expect([a.get(C)?.term, b.get(C)?.term]).toEqual([5, 0]);
+    a.changePeers([A, B]);
+    expect([a.ips, b.ips]).toEqual([
+      [A, B],
+      [A, B, C],
+    ]);
   });
 
   test('members are fixed once the core has started', () => {

@@ -66,8 +66,8 @@ export const ORIGINAL: readonly Defect[] = [
     patches: [
       patch(
         CORE,
-        "if (!this.peers.contains(ip)) throw this.#refusal('UNKNOWN_PEER'",
-        "if (!this.peers.contains(ip) && false) throw this.#refusal('UNKNOWN_PEER'",
+        'if (isStranger && !this.peers.contains(ip))',
+        'if (isStranger && !this.peers.contains(ip) && false)',
       ),
     ],
     foundBy: [simulator(3)],

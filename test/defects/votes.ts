@@ -47,8 +47,8 @@ export const VOTES: readonly Defect[] = [
     patches: [
       patch(
         PEER_SET,
-        'return Math.floor(this.#voters.length / 2) + 1;',
-        'return Math.floor(this.#voters.length / 2);',
+        'return Math.floor(this.voters.length / 2) + 1;',
+        'return Math.floor(this.voters.length / 2);',
       ),
     ],
     foundBy: [model()],

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { RaftError, type RaftErrorCode } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
-import { MAX_IP_LENGTH } from '../../src/core/peer-set.js';
+import { MAX_IP_LENGTH } from '../../src/core/membership.js';
 import {
   decodeBeat,
   decodeBeatReply,

@@ -1,5 +1,5 @@
+import type { Member } from '../../core/membership.js';
 import type { PeerSnapshot } from '../../core/peer.js';
-import type { Member } from '../../core/peer-set.js';
 import { RaftNode } from '../../node/node.js';
 import type { Stored } from '../../stores/store.js';
 import type { CheckName, Violation } from './checks.js';

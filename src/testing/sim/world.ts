@@ -1,9 +1,9 @@
 import type { DataChanges } from '../../core/datum.js';
 import type { MakeLeaderEvent } from '../../core/events.js';
+import type { Member } from '../../core/membership.js';
 import type { RaftReply, RaftRequest, VoteReply } from '../../core/messages.js';
 import type { StoredState } from '../../core/outputs.js';
 import type { PeerSnapshot, PeerState } from '../../core/peer.js';
-import type { Member } from '../../core/peer-set.js';
 import type { RegistryLimits } from '../../core/registry.js';
 import type { Datum, DatumListener, KeyPattern } from '../../node/listeners.js';
 import type { RaftNodeOptions } from '../../node/options.js';
