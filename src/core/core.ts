@@ -85,6 +85,7 @@ export class RaftCore {
   readonly timing: Timing;
   /** The datums as original peers keep them; null but under the rules of Nacos. */
   readonly nacosDatums: NacosDatums | null;
+  readonly #self: RaftPeer;
   readonly #random: () => number;
   readonly #revision: Revision;
   readonly #registry: Registry | null;
@@ -118,6 +119,7 @@ export class RaftCore {
   /** @throws RaftError `BAD_OPTION` */
   constructor(options: RaftCoreOptions) {
     this.peers = options.peers;
+    this.#self = options.peers.self;
     this.timing = resolveTiming(options.timing);
     this.#random = options.random;
     this.#revision = options.revision ?? NO_REVISION;
@@ -460,10 +462,6 @@ export class RaftCore {
   /** Hands over what is to be done, in order. */
   takeOutputs(): readonly Output[] {
     return this.peers.takeOutputs();
-  }
-
-  get #self(): RaftPeer {
-    return this.peers.self;
   }
 
   // ---- The frame of each input

@@ -73,6 +73,7 @@ export const FIELDS = {
     ...[
       'peers',
       'timing',
+      '$self',
       '$random',
       '$revision',
       '$registry',
