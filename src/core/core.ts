@@ -5,8 +5,10 @@ import { type LeaderPromise, Lease, mayGrant } from './lease.js';
 import { decodeMembers, type StoredMember } from './members.js';
 import {
   type Beat,
+  type BeatData,
   type BeatReply,
   compareRevisions,
+  type DatumKey,
   type DatumsReply,
   type Draft,
   type KeysReply,
@@ -220,13 +222,15 @@ export class RaftCore {
   receivedBeat(beat: Beat, now: number): BeatReply {
     const at = this.#enter(now);
     try {
-      this.#checkSender(beat.peer.ip, beat.data?.membersRevision);
-      if (beat.data !== undefined) this.#askAsEmpty(beat.peer.ip);
+      const { peer, data } = beat;
+      this.#checkSender(peer.ip, data?.membersRevision);
+      if (data !== undefined) this.#askAsEmpty(peer.ip);
       this.#checkRejoined();
-      this.#checkLeaderClaim(beat.peer);
+      this.#checkLeaderClaim(peer);
       this.#follow(beat, at);
       this.nacosDatums?.reconcile(beat);
-      return this.#withData(this.#beatReply(beat, at), beat);
+      const reply = this.#beatReply(beat, at);
+      return data === undefined ? reply : this.#withData(reply, peer, data);
     } finally {
       this.#exit();
     }
@@ -480,28 +484,34 @@ export class RaftCore {
   #enter(now: number): number {
     assert(Number.isFinite(now), 'now is a number of ms');
     if (this.#now === Number.NEGATIVE_INFINITY) this.#start(now);
-    this.#now = Math.max(this.#now, now);
+    const at = Math.max(this.#now, now);
+    this.#now = at;
     this.peers.hold();
-    if (this.#self.state === 'LEADER' && this.#now >= this.#stepDownDue) this.#leaseEnded(this.#now);
-    return this.#now;
+    if (this.#self.state === 'LEADER' && at >= this.#stepDownDue) this.#leaseEnded(at);
+    return at;
   }
 
   /** Closes an input: what changed is saved, and told when it is whole. */
   #exit(): void {
-    const registry = this.#registry;
-    if (registry !== null) {
-      if (this.#self.state !== 'LEADER') registry.follow();
-      else if (this.isLeader(this.#now)) registry.answerReads(this.#lease.majoritySentAt);
-    }
-    this.#save();
-    if (registry !== null) for (const output of registry.takeAfterSave()) this.peers.output(output);
-    const { state, term, voteFor, ip } = this.#self;
-    if (state === 'LEADER')
-      assert(
-        voteFor === ip && (this.#durable.term === term || !this.peers.rules.revisions),
-        'a leader has saved its own vote',
-      );
+    if (this.#registry === null) this.#save();
+    else this.#saveData(this.#registry);
+    if (this.#self.state === 'LEADER') this.#assertSaved();
     this.peers.release();
+  }
+
+  #saveData(registry: Registry): void {
+    if (this.#self.state !== 'LEADER') registry.follow();
+    else if (this.isLeader(this.#now)) registry.answerReads(this.#lease.majoritySentAt);
+    this.#save();
+    for (const output of registry.takeAfterSave()) this.peers.output(output);
+  }
+
+  #assertSaved(): void {
+    const { term, voteFor, ip } = this.#self;
+    assert(
+      voteFor === ip && (this.#durable.term === term || !this.peers.rules.revisions),
+      'a leader has saved its own vote',
+    );
   }
 
   #start(now: number): void {
@@ -523,14 +533,19 @@ export class RaftCore {
   #save(promisedMs: number = this.#saving.promisedMs): void {
     const { term, voteFor } = this.#self;
     const last = this.#saving;
-    const data = this.#registry?.takeChanges() ?? null;
-    const learner = this.#learner;
+    const data = this.#registry === null ? null : this.#registry.takeChanges();
     const isSame =
       term === last.term &&
       voteFor === last.voteFor &&
       promisedMs <= last.promisedMs &&
-      learner === last.learner;
-    if (isSame && data === null) return;
+      this.#learner === last.learner;
+    if (!isSame || data !== null) this.#saveState(promisedMs, data);
+  }
+
+  #saveState(promisedMs: number, data: DataChanges | null): void {
+    const { term, voteFor } = this.#self;
+    const last = this.#saving;
+    const learner = this.#learner;
     assert(term >= last.term, `a term never decreases: ${last.term}, ${term}`);
     assert(
       term > last.term ||
@@ -560,17 +575,25 @@ export class RaftCore {
    */
   #checkSender(ip: string, membersRevision?: Revision): boolean {
     const isStranger = !this.peers.isListed(ip);
-    const isHeard =
-      (isStranger || !this.peers.isSelfListed) &&
-      (this.#isNews(membersRevision) || this.#standings(ip).length > 0);
+    const isHeard = (isStranger || !this.peers.isSelfListed) && this.#isNewcomer(ip, membersRevision);
     if (isHeard) this.peers.admit(ip);
-    if (isStranger && !this.peers.contains(ip))
-      throw this.#refusal('UNKNOWN_PEER', `can not find peer: ${ip}`);
+    if (isStranger && !this.peers.contains(ip)) throw this.#refusalOfStranger(ip);
     this.peers.local();
-    if (ip === this.#self.ip && this.peers.rules.promises) {
-      throw this.#reported('DUPLICATE_PEER', `another process uses the ip of this peer: ${ip}`);
-    }
+    if (ip === this.#self.ip && this.peers.rules.promises) throw this.#refusalOfDuplicate();
     return isStranger && isHeard;
+  }
+
+  #refusalOfStranger(ip: string): RaftError {
+    return this.#refusal('UNKNOWN_PEER', `can not find peer: ${ip}`);
+  }
+
+  #refusalOfDuplicate(): RaftError {
+    const message = `another process uses the ip of this peer: ${this.#self.ip}`;
+    return this.#reported('DUPLICATE_PEER', message);
+  }
+
+  #isNewcomer(ip: string, membersRevision: Revision | undefined): boolean {
+    return this.#isNews(membersRevision) || this.#standings(ip).length > 0;
   }
 
   #isNews(membersRevision: Revision = NO_REVISION): boolean {
@@ -589,28 +612,35 @@ export class RaftCore {
   }
 
   #checkRejoined(): void {
-    if (this.#rejoin === null) return;
-    throw this.#refusal(
-      'REJOINING',
-      `${this.#self.ip} recovers from an empty store and takes part in nothing yet`,
-    );
+    if (this.#rejoin !== null) throw this.#refusalOfEmpty();
+  }
+
+  #refusalOfEmpty(): RaftError {
+    const message = `${this.#self.ip} recovers from an empty store and takes part in nothing yet`;
+    return this.#refusal('REJOINING', message);
   }
 
   /** One who beats must lead, in a term that is not over, and be the only one in that term (section 1; D5). */
   #checkLeaderClaim(peer: PeerSnapshot): void {
-    if (peer.state !== 'LEADER') {
-      throw this.#refusal('INVALID_STATE', `invalid state from master, state: ${peer.state}`);
-    }
-    const { term } = this.#self;
-    if (term > peer.term) {
-      const message = `out of date beat, beat-from-term: ${peer.term}, beat-to-term: ${term}`;
-      throw this.#refusal('OUT_OF_DATE', message);
-    }
+    if (peer.state !== 'LEADER') throw this.#refusalOfState(peer);
+    if (this.#self.term > peer.term) throw this.#refusalOfTerm(peer);
     const known = this.peers.lastLeader;
-    if (this.peers.rules.oneLeaderPerTerm && known?.term === peer.term && known.ip !== peer.ip) {
-      const message = `two leaders in term ${term}: ${known.ip} and ${peer.ip}; a store of a voter was lost or altered`;
-      throw this.#reported('CONFLICTING_LEADER', message);
-    }
+    if (this.peers.rules.oneLeaderPerTerm && known?.term === peer.term && known.ip !== peer.ip)
+      throw this.#refusalOfSecond(peer, known);
+  }
+
+  #refusalOfState({ state }: PeerSnapshot): RaftError {
+    return this.#refusal('INVALID_STATE', `invalid state from master, state: ${state}`);
+  }
+
+  #refusalOfTerm(peer: PeerSnapshot): RaftError {
+    const message = `out of date beat, beat-from-term: ${peer.term}, beat-to-term: ${this.#self.term}`;
+    return this.#refusal('OUT_OF_DATE', message);
+  }
+
+  #refusalOfSecond(peer: PeerSnapshot, known: PeerSnapshot): RaftError {
+    const message = `two leaders in term ${this.#self.term}: ${known.ip} and ${peer.ip}; a store of a voter was lost or altered`;
+    return this.#reported('CONFLICTING_LEADER', message);
   }
 
   #checkTransfer(peer: PeerSnapshot): void {
@@ -704,9 +734,9 @@ export class RaftCore {
   }
 
   /** Takes the data that the beat brought along, and tells how far this peer is then. */
-  #withData(reply: BeatReply, { peer, data }: Beat): BeatReply {
+  #withData(reply: BeatReply, peer: PeerSnapshot, data: BeatData): BeatReply {
     const registry = this.#registry;
-    if (registry === null || data === undefined) return reply;
+    if (registry === null) return reply;
     const answer = registry.accept(data, peer.ip, peer.term);
     this.#applyMembers();
     const told = { ...reply, data: answer };
@@ -866,7 +896,7 @@ export class RaftCore {
     const { leaderTimeoutMs } = this.timing;
     const sentAt = this.#lease.timeOf(now);
     this.#lastSentAt = sentAt;
-    const datums = this.nacosDatums?.beatKeys() ?? [];
+    const datums = this.nacosDatums?.beatKeys() ?? NO_KEYS;
     return { type: 'beat', peer: this.#snapshot(now), datums, leaderTimeoutMs, sentAt };
   }
 
@@ -894,9 +924,10 @@ export class RaftCore {
 
   /** Reads that wait for a round of beats have one at a time: those that come meanwhile share the next. */
   #askForReads(now: number): void {
+    if (!this.#releases || this.#registry?.hasReads !== true) return;
     const isOver =
       this.#lease.majoritySentAt >= this.#lastSentAt && this.#lease.timeOf(now) > this.#lastSentAt;
-    if (this.#releases && this.#registry?.hasReads === true && isOver) this.#beat(now);
+    if (isOver) this.#beat(now);
   }
 
   #lostFollower(ip: string, now: number): void {
@@ -1142,5 +1173,7 @@ function left(ms: number): number {
 
 /** The part of H after which followers are told of what was committed. */
 const COMMIT_BEAT_DIVISOR = 10;
+
+const NO_KEYS: readonly DatumKey[] = [];
 
 const NOTHING_STORED: StoredState = { term: 0, voteFor: null, promisedMs: 0 };

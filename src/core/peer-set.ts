@@ -82,13 +82,13 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    * @throws RaftError `UNKNOWN_PEER` when it is not among the members
    */
   local(): RaftPeer {
-    if (!this.#isMember) {
-      throw new RaftError(
-        'UNKNOWN_PEER',
-        `unable to find local peer: ${this.#self.ip}, all peers: [${this.ips}]`,
-      );
-    }
+    if (!this.#isMember) throw this.#strangeToItself();
     return this.#self;
+  }
+
+  #strangeToItself(): RaftError {
+    const message = `unable to find local peer: ${this.#self.ip}, all peers: [${this.ips}]`;
+    return new RaftError('UNKNOWN_PEER', message);
   }
 
   /** This peer, member or not. */
@@ -267,24 +267,22 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
    */
   makeLeader(candidate: PeerSnapshot): RaftPeer {
     const known = this.#known(candidate.ip);
+    const isChange = this.#isChange(candidate);
+    if (isChange) this.local(); // One that is no member itself follows nobody.
     this.hold();
-    try {
-      if (this.#isChange(candidate)) {
-        this.local(); // One that is no member itself follows nobody.
-        this.loseLeader();
-        this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate));
-        this.announceLeader();
-        this.#store(known, candidate);
-        this.#isLeaderFresh = true;
-      } else {
-        this.#store(known, candidate);
-      }
-      if (this.#markedLeaders.size > 1 || !this.#markedLeaders.has(candidate.ip))
-        this.#askFormerLeaders(candidate.ip);
-      return known;
-    } finally {
-      this.release();
-    }
+    if (isChange) this.#changeLeader(candidate);
+    this.#store(known, candidate);
+    if (isChange) this.#isLeaderFresh = true;
+    const marked = known !== this.#self && known.state === 'LEADER' ? 1 : 0;
+    if (this.#markedLeaders.size > marked) this.#askFormerLeaders(candidate.ip);
+    this.release();
+    return known;
+  }
+
+  #changeLeader(candidate: PeerSnapshot): void {
+    this.loseLeader();
+    this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate));
+    this.announceLeader();
   }
 
   /**
@@ -339,9 +337,12 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   /** Changes this peer's state, and emits `stateChange` if it is one. */
   become(state: PeerState): void {
+    if (this.#self.state !== state || state === 'CANDIDATE') this.#changeState(state);
+  }
+
+  #changeState(state: PeerState): void {
     const from = this.#self.state;
     this.#self.state = state;
-    if (from === state && state !== 'CANDIDATE') return;
     const event = new StateChangeEvent(from, state, this.#self.term);
     this.#queue(() => this.emit('stateChange', event));
   }
@@ -415,7 +416,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   /** Ends a `hold`, and emits what waited if it was the outermost. */
   release(): void {
-    if (this.#holds === 1) this.#emitWaiting();
+    if (this.#holds === 1 && this.#events.length > 0) this.#emitWaiting();
     this.#holds--;
   }
 
@@ -466,8 +467,13 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   #find(ip: string): RaftPeer | undefined {
     const place = this.#membership.placeOf(ip);
     if (place === undefined) return this.#strangers?.get(ip);
-    this.#peers[place] ??= this.#fresh(ip);
-    return this.#peers[place];
+    return this.#peers[place] ?? this.#hear(ip, place);
+  }
+
+  #hear(ip: string, place: number): RaftPeer {
+    const peer = this.#fresh(ip);
+    this.#peers[place] = peer;
+    return peer;
   }
 
   #known(ip: string): RaftPeer {
@@ -478,10 +484,14 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   #store(known: RaftPeer, peer: PeerSnapshot): RaftPeer {
     if (known === this.#self || (this.rules.adoptsHigherTerms && peer.term < known.term)) return known;
-    if (this.#fetching.size > 0 && this.#fetching.has(peer.ip)) this.#fetching.set(peer.ip, false);
+    if (this.#fetching.size > 0) this.#noteNews(peer.ip);
     if (known.state !== peer.state) this.#mark(peer);
-    if (this.isLeader(known.ip)) this.#isLeaderFresh = false;
+    if (this.#isLeaderFresh && this.isLeader(known.ip)) this.#isLeaderFresh = false;
     return known.assign(peer);
+  }
+
+  #noteNews(ip: string): void {
+    if (this.#fetching.has(ip)) this.#fetching.set(ip, false);
   }
 
   #mark({ ip, state }: PeerSnapshot): void {

@@ -1,3 +1,4 @@
+import type { PeerSnapshot } from './peer.js';
 import type { RaftPeerSet } from './peer-set.js';
 import type { Timing } from './timing.js';
 
@@ -68,12 +69,16 @@ export class ElectionTimeouts {
     const { self, voters, lastLeader } = this.#peers;
     const leaderIp = lastLeader?.ip ?? null;
     if (this.#term !== self.term || this.#lastLeader !== leaderIp || this.#voters !== voters) {
-      this.#term = self.term;
-      this.#lastLeader = leaderIp;
-      this.#voters = voters;
-      this.#rank = rankOf(self.ip, voters, leaderIp, self.term, this.#group);
+      this.#rankAnew(self, voters, leaderIp);
     }
     return this.#rank;
+  }
+
+  #rankAnew({ ip, term }: PeerSnapshot, voters: readonly Ranked[], lastLeader: string | null): void {
+    this.#term = term;
+    this.#lastLeader = lastLeader;
+    this.#voters = voters;
+    this.#rank = rankOf(ip, voters, lastLeader, term, this.#group);
   }
 }
 

@@ -105,7 +105,7 @@ export const MEMBERS: readonly Defect[] = [
     patches: [
       patch(
         CORE,
-        '(this.#isNews(membersRevision) || this.#standings(ip).length > 0)',
+        'this.#isNews(membersRevision) || this.#standings(ip).length > 0',
         'this.#isNews(membersRevision)',
       ),
     ],

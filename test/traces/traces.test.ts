@@ -88,7 +88,11 @@ describe('what the replay finds', () => {
 
   test.each([
     ['grants a second vote in a term', 'peer.term > this.#self.term;', 'peer.term >= this.#self.term;'],
-    ['accepts beats of an older term', 'if (term > peer.term)', 'if (term > peer.term + 1)'],
+    [
+      'accepts beats of an older term',
+      'if (this.#self.term > peer.term)',
+      'if (this.#self.term > peer.term + 1)',
+    ],
     [
       'does not save',
       "this.peers.output({ type: 'save', state: this.#saving,",
