@@ -1,4 +1,4 @@
-import type { Member } from '../core/peer-set.js';
+import type { Member } from '../core/membership.js';
 import type { FollowerHost } from './follower-host.js';
 import type { Seat } from './seat.js';
 

@@ -79,7 +79,7 @@ export class HostDriver {
     this.#time = new HostTime(clock);
     this.#requests = new Requests(transport, clock, timing.leaderTimeoutMs / 2);
     this.#saver = new Saver(store);
-    const others = members.map((member) => member.ip).filter((one) => one !== ip);
+    const others = members.ips.filter((one) => one !== ip);
     this.#outbox = new Outbox(this.#requests, others, () => this.#answersCame());
     this.#beats = new HostBeats({
       ip,
@@ -100,7 +100,7 @@ export class HostDriver {
       changed: (seat) => this.#changed(seat),
       failed: (error) => this.#fail(error),
     };
-    this.#needed = Math.floor(members.filter(({ observer }) => !observer).length / 2);
+    this.#needed = Math.floor(members.voters.length / 2);
     const now = this.#now();
     this.#beatDue = now + timing.heartbeatMs;
     this.#balanceDue = now + 2 * timing.leaderTimeoutMs;
@@ -194,9 +194,7 @@ export class HostDriver {
   }
 
   #mayLead(ip: string): boolean {
-    return this.#options.members.some(
-      (member) => member.ip === ip && !member.observer && member.priority > 0,
-    );
+    return this.#options.members.voters.some((member) => member.ip === ip && member.priority > 0);
   }
 
   #now(): number {
@@ -257,7 +255,17 @@ export class HostDriver {
 
   /** Whether as many others as an election needs are behind with their answers. */
   get #isCongested(): boolean {
-    return (this.#outbox.open[this.#needed - 1] ?? 0) >= MAX_OPEN;
+    return this.#openLetters >= MAX_OPEN;
+  }
+
+  /** Whether elections, or something of the kind, are under way. */
+  get #isElecting(): boolean {
+    return this.#openLetters > 0;
+  }
+
+  /** How many letters wait for their answers at each of as many others as an election needs, at least. */
+  get #openLetters(): number {
+    return this.#outbox.open[this.#needed - 1] ?? 0;
   }
 
   #send(seat: Seat, output: Exclude<Output, SaveOutput>): void {
@@ -350,13 +358,13 @@ export class HostDriver {
   #balance(now: number): void {
     const { balance, ip, members, timing } = this.#options;
     this.#balanceDue = now + timing.leaderTimeoutMs;
-    if (!balance || this.#beats.led.size === 0 || this.#isCongested) return;
+    if (!balance || this.#beats.led.size === 0 || this.#isElecting) return;
     const counts = new Map<string, number>();
     for (const { core } of this.#seats.values()) {
       const leader = core.peers.leader?.ip;
       if (leader !== undefined) counts.set(leader, (counts.get(leader) ?? 0) + 1);
     }
-    const able = members.filter((member) => this.#mayLead(member.ip));
+    const able = members.voters.filter(({ priority }) => priority > 0);
     const steady = this.#beats.followers.filter(({ upSince }) => upSince <= now - 2 * timing.leaderTimeoutMs);
     const led = this.#beats.led.seats;
     const moves = movesOf({ ip, able, steady, counts, led });

@@ -1,5 +1,5 @@
 import { RaftError, textOf } from '../core/errors.js';
-import { type Member, RaftPeerSet } from '../core/peer-set.js';
+import { Membership } from '../core/membership.js';
 import type { Timing } from '../core/timing.js';
 import type { Clock } from '../node/clock.js';
 import { type RaftNodeOptions, resolveOptions } from '../node/options.js';
@@ -29,7 +29,8 @@ export interface RaftHostOptions extends SharedOptions {
 /** The options with all defaults in place. */
 export interface ResolvedHostOptions {
   readonly ip: string;
-  readonly members: readonly Required<Member>[];
+  /** Shared by all groups. */
+  readonly members: Membership;
   readonly transport: Transport;
   readonly store: GroupStore;
   readonly timing: Timing;
@@ -66,7 +67,7 @@ export function resolveHostOptions(options: RaftHostOptions): ResolvedHostOption
   // With thousands of groups whose turn it is at the same time, it takes longer until they are elected.
   const { staggerMs = resolved.timing.leaderTimeoutMs / 2 } = options;
   const timing = { ...resolved.timing, staggerMs };
-  const { members } = new RaftPeerSet({ local: ip, members: resolved.members });
+  const members = Membership.of(resolved.members);
   return { ip, members, transport, store, timing, bootstrap, rejoin, balance, clock, random };
 }
 
