@@ -35,7 +35,7 @@ export interface HostBeatsOptions {
  * something has, the group is apart until its core has accepted a beat again.
  */
 export class HostBeats {
-  readonly led = new LedGroups();
+  readonly led: LedGroups = new LedGroups();
   readonly followers: readonly FollowerHost[];
   readonly #leaders: ReadonlyMap<string, LeaderHost>;
   readonly #options: HostBeatsOptions;

@@ -5,16 +5,16 @@ import type { Seat } from './seat.js';
 export class FollowerHost {
   readonly ip: string;
   /** Groups that are led here, and for which it has not acknowledged the newest beat. */
-  readonly apart = new Set<Seat>();
+  readonly apart: Set<Seat> = new Set();
   /** The version of the list of led groups that it holds. */
   version = 0;
   /** When the newest beat that it acknowledged was sent, in the time of leases; and when the answer came. */
-  sentAt = Number.NEGATIVE_INFINITY;
-  answeredAt = Number.NEGATIVE_INFINITY;
+  sentAt: number = Number.NEGATIVE_INFINITY;
+  answeredAt: number = Number.NEGATIVE_INFINITY;
   /** The number of that answer among all news of other hosts. */
   news = 0;
   /** Since when it has answered each beat; infinity when it did not answer the last one. */
-  upSince = Number.POSITIVE_INFINITY;
+  upSince: number = Number.POSITIVE_INFINITY;
   /** Whether it was sent its beat a second time, for the list that it holds was not the one expected. */
   isAskedAgain = false;
   #process = -1;

@@ -7,11 +7,11 @@ import type { Beat, Beats } from '../core/messages.js';
 export class LeaderHost {
   readonly ip: string;
   /** Names that are on the list, and whose groups do not follow it here: each beat is handed to them one by one. */
-  readonly apart = new Set<string>();
+  readonly apart: Set<string> = new Set();
   /** The version of the list that is held here; 0: none. */
   version = 0;
   /** When the newest beat came that stands for all groups that follow, in ms of this host's clock. */
-  beatAt = Number.NEGATIVE_INFINITY;
+  beatAt: number = Number.NEGATIVE_INFINITY;
   /** The number of that beat among all news of other hosts. */
   news = 0;
   /** For how long a group promises when it accepts such a beat, at least, in ms. */
