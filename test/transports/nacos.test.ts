@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { RaftNode, type RaftNodeOptions } from 'raftbeat';
+import { type Clock, RaftNode, type RaftNodeOptions } from 'raftbeat';
 import { NacosTransport, type NacosTransportOptions } from 'raftbeat/nacos';
 import { afterEach, describe, expect, test } from 'vitest';
 import { HttpExchange } from '../../src/transports/http-exchange.js';
@@ -10,6 +10,9 @@ import { freeAddress } from './ports.js';
 
 const META = 'com.alibaba.nacos.naming.domains.meta.public##DEFAULT_GROUP@@a';
 const LIST = 'com.alibaba.nacos.naming.iplist.public##DEFAULT_GROUP@@a';
+
+/** How far time goes on at once, and how long a test waits for that. */
+const STEP_MS = 10;
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -69,12 +72,44 @@ async function start(options: RaftNodeOptions): Promise<RaftNode> {
   return node;
 }
 
-/** Asks again until `holds`; the test's own time is the limit. */
-async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
+/**
+ * The time of nodes that all live in this process. It stands still but while a test waits, and goes on then in small steps,
+ * between which sockets are read: no request is late because the machine is slow.
+ */
+class PatientClock implements Clock {
+  readonly #timers = new Set<{ readonly due: number; readonly run: () => void }>();
+  #now = 0;
+
+  now(): number {
+    return this.#now;
+  }
+
+  wallNow(): number {
+    return this.#now;
+  }
+
+  setTimer(run: () => void, ms: number): () => void {
+    const timer = { due: this.#now + ms, run };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  afterMail(run: () => void): void {
+    setImmediate(run);
+  }
+
+  /** Asks again, and lets time pass, until `holds`; the test's own time is the limit. */
+  async until(holds: () => Promise<boolean> | boolean): Promise<void> {
+    while (!(await holds())) {
+      await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+      this.#now += STEP_MS;
+      for (const timer of this.#timers) if (timer.due <= this.#now && this.#timers.delete(timer)) timer.run();
+    }
+  }
 }
 
 describe('a cluster over the wire of Nacos', () => {
+  const clock = new PatientClock();
   const TIMES = { leaderTimeoutMs: 600, heartbeatMs: 60, randomMs: 600, requestTimeoutMs: 60 };
   const datum = (ip: string, keys: string) =>
     send(ip, 'GET', `${BASE}/datum?keys=${encodeURIComponent(keys)}`);
@@ -87,14 +122,16 @@ describe('a cluster over the wire of Nacos', () => {
   }> {
     const members = [await freeAddress(), await freeAddress(), await freeAddress()];
     const startOne = (ip: string) =>
-      start({ ...TIMES, ip, members, rules: 'nacos', transport: new NacosTransport() });
+      start({ ...TIMES, clock, ip, members, rules: 'nacos', transport: new NacosTransport() });
     return { members, start: startOne };
   }
 
   test('elects a leader that all follow, and publishes, replaces and removes at any peer', async () => {
     const { members, start } = await cluster();
     const nodes = await Promise.all(members.map(start));
-    await until(() => nodes.every(({ leader }) => leader !== null && leader.ip === nodes[0]?.leader?.ip));
+    await clock.until(() =>
+      nodes.every(({ leader }) => leader !== null && leader.ip === nodes[0]?.leader?.ip),
+    );
     const leads = nodes[0]?.leader?.ip as string;
     const follower = members.find((ip) => ip !== leads) as string;
 
@@ -103,34 +140,34 @@ describe('a cluster over the wire of Nacos', () => {
     expect(await publish(leads, META, { ...value, name: 'b' })).toMatchObject({ status: 200, text: 'ok' });
     for (const ip of members) {
       const held = { key: META, value: { ...value, name: 'b' }, timestamp: 2 };
-      await until(async () => (await datum(ip, META)).text.includes('"b"'));
+      await clock.until(async () => (await datum(ip, META)).text.includes('"b"'));
       expect(JSON.parse((await datum(ip, `${META},x`)).text)).toEqual([held, null]);
     }
     expect(nodes.every(({ term }) => term > 200)).toBe(true);
 
     const removal = `${BASE}/datum?key=${encodeURIComponent(encodeURIComponent(META))}&encoding=UTF-8&nofix=1&`;
     expect(await send(follower, 'DELETE', removal)).toMatchObject({ status: 200, text: 'ok' });
-    for (const ip of members) await until(async () => (await datum(ip, META)).text === '[null]');
+    for (const ip of members) await clock.until(async () => (await datum(ip, META)).text === '[null]');
   });
 
   test('brings a peer that comes later what it lacks, by the beats', async () => {
     const { members, start } = await cluster();
     const [late = '', ...early] = members;
     const nodes = await Promise.all(early.map(start));
-    await until(() => nodes.every(({ leader }) => leader !== null));
+    await clock.until(() => nodes.every(({ leader }) => leader !== null));
     const keys = Array.from({ length: 60 }, (_, at) => `${LIST}${at}`);
     for (const key of keys)
       expect((await publish(early[0] as string, key, { instanceList: [] })).text).toBe('ok');
     await start(late);
-    await until(async () => !(await datum(late, keys.join(','))).text.includes('null'));
+    await clock.until(async () => !(await datum(late, keys.join(','))).text.includes('null'));
   });
 
   test('tells who leads and how it stands, as the original does', async () => {
     const ip = await freeAddress();
-    const node = await start({ ...TIMES, ip, rules: 'nacos', transport: new NacosTransport() });
+    const node = await start({ ...TIMES, clock, ip, rules: 'nacos', transport: new NacosTransport() });
     expect(await send(ip, 'GET', `${BASE}/leader`)).toMatchObject({ status: 200, text: '{"leader":"null"}' });
     expect(await publish(ip, META, {})).toMatchObject({ status: 500, text: 'caused: no leader is known;' });
-    await until(() => node.isLeader());
+    await clock.until(() => node.isLeader());
     const { leader } = JSON.parse((await send(ip, 'GET', `${BASE}/leader`)).text) as { leader: string };
     expect(JSON.parse(leader)).toMatchObject({ ip, state: 'LEADER', voteFor: ip });
     const { peers } = JSON.parse((await send(ip, 'GET', `${BASE}/state`)).text) as { peers: object[] };
