@@ -5,7 +5,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { inputs, others } from './hot-path/cases.js';
-import { ipsOf } from './hot-path/cores.js';
+import { membersOf } from './hot-path/cores.js';
 import { bytesPerPair } from './hot-path/heap.js';
 import { liferaft } from './hot-path/liferaft.js';
 import { bytesPerCall, type Case, median, rounds } from './hot-path/rounds.js';
@@ -15,12 +15,11 @@ const MANY = 51;
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '60' },
+    rounds: { type: 'string', default: '500' },
     json: { type: 'string', default: join(tmpdir(), 'raftbeat-bench-hot-path.json') },
   },
 });
 
-const heap = bytesPerPair(ipsOf(FEW));
 const rival = liferaft();
 const few = inputs(FEW);
 const cases: readonly Case[] = [...few, ...others(), ...rival.cases];
@@ -45,6 +44,7 @@ for (const [at, one] of cases.entries()) {
   });
 }
 rival.end();
+const heap = bytesPerPair(membersOf(FEW));
 
 console.table(
   rows.map((row) => ({

@@ -1,7 +1,7 @@
-import type { Beat, BeatReply } from 'raftbeat';
+import type { Beat, BeatReply, Membership } from 'raftbeat';
 import type { Draft } from '../../../src/core/messages.js';
 import { decodeBeat, decodeBeatReply } from '../../../src/node/decode.js';
-import { acknowledgement, follower, ipsOf, leader, READY_AT, snapshot, started } from './cores.js';
+import { acknowledgement, follower, leader, membersOf, READY_AT, snapshot, started } from './cores.js';
 import type { Case } from './rounds.js';
 
 /** How far the clock goes on between two calls, in ms. */
@@ -10,15 +10,15 @@ const HEARTBEAT_MS = 100.125;
 
 /** The inputs of a steady cluster of `count` members. */
 export function inputs(count: number): readonly [beat: Case, vote: Case, ...Case[]] {
-  const members = ipsOf(count);
+  const members = membersOf(count);
   return [beats(members), votes(members), acknowledgements(members), beatTicks(members), idleTicks(members)];
 }
 
 /** What does not depend on the members. */
 export function others(): readonly Case[] {
-  const beat = JSON.parse(JSON.stringify(beatOf(ipsOf(3))));
+  const beat = JSON.parse(JSON.stringify(beatOf(membersOf(3))));
   const text = JSON.stringify(beat);
-  const reply = JSON.parse(JSON.stringify(acknowledgement(ipsOf(3)[1] as string, READY_AT)));
+  const reply = JSON.parse(JSON.stringify(acknowledgement(membersOf(3).ips[1] as string, READY_AT)));
   return [
     leads(),
     { name: 'decode of a beat', run: repeat(() => decodeBeat(beat)) },
@@ -27,12 +27,12 @@ export function others(): readonly Case[] {
   ];
 }
 
-function beatOf(members: readonly string[]): Beat {
-  const peer = snapshot(members[1] as string, 'LEADER');
+function beatOf(members: Membership): Beat {
+  const peer = snapshot(members.ips[1] as string, 'LEADER');
   return { peer, datums: [], leaderTimeoutMs: 500, sentAt: READY_AT };
 }
 
-function beats(members: readonly string[]): Case {
+function beats(members: Membership): Case {
   const core = follower(members);
   const beat = beatOf(members);
   let now = READY_AT;
@@ -46,8 +46,8 @@ function beats(members: readonly string[]): Case {
 }
 
 /** The candidate asks again, and is granted again. */
-function votes(members: readonly string[]): Case {
-  const candidate = members[1] as string;
+function votes(members: Membership): Case {
+  const candidate = members.ips[1] as string;
   const core = started(members, candidate);
   const vote = { peer: snapshot(candidate, 'CANDIDATE'), revision: { term: 0, seq: 0 } };
   let now = READY_AT;
@@ -62,9 +62,9 @@ function votes(members: readonly string[]): Case {
 }
 
 /** The followers acknowledge in turn, each a newer beat. */
-function acknowledgements(members: readonly string[]): Case {
+function acknowledgements(members: Membership): Case {
   const core = leader(members);
-  const replies = members.slice(1).map((ip): Draft<BeatReply> => acknowledgement(ip, READY_AT));
+  const replies = members.ips.slice(1).map((ip): Draft<BeatReply> => acknowledgement(ip, READY_AT));
   let now = READY_AT;
   let turn = 0;
   const run = (times: number): void => {
@@ -80,7 +80,7 @@ function acknowledgements(members: readonly string[]): Case {
 }
 
 /** Each tick comes when a beat is due; the lease outlasts a round. */
-function beatTicks(members: readonly string[]): Case {
+function beatTicks(members: Membership): Case {
   const core = leader(members, {
     heartbeatMs: HEARTBEAT_MS,
     leaderTimeoutMs: READY_AT / 2,
@@ -88,7 +88,7 @@ function beatTicks(members: readonly string[]): Case {
   });
   let now = READY_AT;
   const prepare = (): void => {
-    for (const ip of members.slice(1)) core.receivedBeatReply(ip, acknowledgement(ip, now), now);
+    for (const ip of members.ips.slice(1)) core.receivedBeatReply(ip, acknowledgement(ip, now), now);
   };
   const run = (times: number): void => {
     for (let i = 0; i < times; i++) {
@@ -101,7 +101,7 @@ function beatTicks(members: readonly string[]): Case {
   return { name: 'tick of a leader, a beat', prepare, run };
 }
 
-function idleTicks(members: readonly string[]): Case {
+function idleTicks(members: Membership): Case {
   const core = follower(members);
   const run = (times: number): void => {
     for (let i = 0; i < times; i++) core.tick(READY_AT);
@@ -110,7 +110,7 @@ function idleTicks(members: readonly string[]): Case {
 }
 
 function leads(): Case {
-  const core = leader(ipsOf(3));
+  const core = leader(membersOf(3));
   const run = (times: number): void => {
     let count = 0;
     for (let i = 0; i < times; i++) if (core.isLeader(READY_AT + (i & 1))) count++;

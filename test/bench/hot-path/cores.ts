@@ -1,12 +1,12 @@
-import { type BeatReply, type PeerSnapshot, RaftCore, RaftPeerSet, type Timing } from 'raftbeat';
+import { type BeatReply, Membership, type PeerSnapshot, RaftCore, RaftPeerSet, type Timing } from 'raftbeat';
 
 export const TERM = 7;
 /** When a core that is made here is ready to be measured, in ms of its clock; clocks of processes show fractions, too. */
 export const READY_AT = 200_000_000.125;
 
 /** `count` members; the first is the one that is measured. */
-export function ipsOf(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, at) => `10.0.0.${at + 1}:7001`);
+export function membersOf(count: number): Membership {
+  return Membership.of(Array.from({ length: count }, (_, at) => `10.0.0.${at + 1}:7001`));
 }
 
 /** A peer as it travels. */
@@ -16,12 +16,8 @@ export function snapshot(ip: string, state: PeerSnapshot['state'], term: number 
 }
 
 /** The first of `members`, started, with `voteFor` in its store: it may vote at `READY_AT`. */
-export function started(
-  members: readonly string[],
-  voteFor: string | null,
-  timing: Partial<Timing> = {},
-): RaftCore {
-  const peers = new RaftPeerSet({ local: members[0] as string, members });
+export function started(members: Membership, voteFor: string | null, timing: Partial<Timing> = {}): RaftCore {
+  const peers = new RaftPeerSet({ local: members.ips[0] as string, members });
   const stored = { term: TERM, voteFor, promisedMs: 0 };
   const core = new RaftCore({ peers, random: Math.random, stored, timing });
   core.tick(0);
@@ -29,17 +25,17 @@ export function started(
 }
 
 /** The first of `members`, which accepted the beat of the second. */
-export function follower(members: readonly string[]): RaftCore {
+export function follower(members: Membership): RaftCore {
   const core = started(members, null);
-  core.receivedBeat({ peer: snapshot(members[1] as string, 'LEADER'), datums: [], sentAt: 1 }, READY_AT);
+  core.receivedBeat({ peer: snapshot(members.ips[1] as string, 'LEADER'), datums: [], sentAt: 1 }, READY_AT);
   carryOut(core);
   return core;
 }
 
 /** The first of `members`, which leads, with a lease. */
-export function leader(members: readonly string[], timing: Partial<Timing> = {}): RaftCore {
+export function leader(members: Membership, timing: Partial<Timing> = {}): RaftCore {
   const core = started(members, null, timing);
-  const others = members.slice(1);
+  const others = members.ips.slice(1);
   core.tick(READY_AT);
   const [round] = core.takeOutputs().flatMap((output) => {
     const vote = output.type === 'send' && output.request.type === 'vote' ? output.request : undefined;

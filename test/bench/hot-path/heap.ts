@@ -1,10 +1,10 @@
-import type { RaftCore } from 'raftbeat';
+import type { Membership, RaftCore } from 'raftbeat';
 import { follower, leader } from './cores.js';
 
 const PAIRS = 10_000;
 
 /** Bytes of the heap that one idle peer set holds together with its core, by what the peer is. */
-export function bytesPerPair(members: readonly string[]): Readonly<Record<'follower' | 'leader', number>> {
+export function bytesPerPair(members: Membership): Readonly<Record<'follower' | 'leader', number>> {
   return { follower: bytesOf(() => follower(members)), leader: bytesOf(() => leader(members)) };
 }
 

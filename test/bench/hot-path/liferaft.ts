@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { ipsOf, TERM } from './cores.js';
+import { membersOf, TERM } from './cores.js';
 import type { Case } from './rounds.js';
 
 /** liferaft has no types; this is the part that is used. */
@@ -12,7 +12,7 @@ const LifeRaft = createRequire(import.meta.url)('@markwylde/liferaft') as new (
   options: object,
 ) => LifeRaft;
 
-const [self, other] = ipsOf(2);
+const [self, other] = membersOf(2).ips;
 const LAST = { index: 0, term: 0 };
 const BEAT = { type: 'append', term: TERM, state: 1, address: other, leader: other, last: LAST };
 const VOTE = { type: 'vote', term: TERM, state: 2, address: other, leader: '', last: LAST };

@@ -6,9 +6,9 @@ export interface Case {
   readonly prepare?: () => void;
 }
 
-/** How long one round of a case takes, in ms. */
-const ROUND_MS = 8;
-const WARM_UP_ROUNDS = 30;
+/** How long one round of a case takes, in ms: short, or other processes take part in most of them. */
+const ROUND_MS = 1;
+const WARM_UP_ROUNDS = 200;
 /** Calls between two collections of garbage, few enough that none runs in between. */
 const COUNTED_CALLS = 2_000;
 
