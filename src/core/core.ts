@@ -220,6 +220,10 @@ export class RaftCore {
    * `REJOINING`
    */
   receivedBeat(beat: Beat, now: number): BeatReply {
+    return this.#isSteady(beat) ? this.#renew(beat, now) : this.#takeBeat(beat, now);
+  }
+
+  #takeBeat(beat: Beat, now: number): BeatReply {
     const at = this.#enter(now);
     try {
       const { peer, data } = beat;
@@ -480,12 +484,9 @@ export class RaftCore {
     }
   }
 
-  /** Opens an input. A clock that goes backwards stands still. A leader whose lease is over steps down first. */
+  /** Opens an input. A leader whose lease is over steps down first. */
   #enter(now: number): number {
-    assert(Number.isFinite(now), 'now is a number of ms');
-    if (this.#now === Number.NEGATIVE_INFINITY) this.#start(now);
-    const at = Math.max(this.#now, now);
-    this.#now = at;
+    const at = this.#advance(now);
     this.peers.hold();
     if (this.#self.state === 'LEADER' && at >= this.#stepDownDue) this.#leaseEnded(at);
     return at;
@@ -512,6 +513,14 @@ export class RaftCore {
       voteFor === ip && (this.#durable.term === term || !this.peers.rules.revisions),
       'a leader has saved its own vote',
     );
+  }
+
+  /** A clock that goes backwards stands still. */
+  #advance(now: number): number {
+    assert(Number.isFinite(now), 'now is a number of ms');
+    if (this.#now === Number.NEGATIVE_INFINITY) this.#start(now);
+    this.#now = Math.max(this.#now, now);
+    return this.#now;
   }
 
   #start(now: number): void {
@@ -741,6 +750,37 @@ export class RaftCore {
     this.#applyMembers();
     const told = { ...reply, data: answer };
     return this.#learner === undefined ? told : { ...told, learner: this.#learner };
+  }
+
+  /**
+   * Whether all that this beat can do is to renew: it is of the leader that this peer follows, in the same term, asks for no
+   * longer promise than is saved and brings no data, and no round is open. All others take the long way.
+   */
+  #isSteady({ peer, data, leaderTimeoutMs = 0 }: Beat): boolean {
+    const { state, term, voteFor } = this.#self;
+    return (
+      state === 'FOLLOWER' &&
+      peer.state === 'LEADER' &&
+      peer.term === term &&
+      voteFor !== null &&
+      data === undefined &&
+      this.#round === null &&
+      leaderTimeoutMs <= this.#saving.promisedMs &&
+      this.#registry === null &&
+      this.nacosDatums === null &&
+      this.peers.follows(peer)
+    );
+  }
+
+  /** The part of `#follow` that a steady beat has: nothing is to be saved, and nothing to be told. */
+  #renew(beat: Beat, now: number): BeatReply {
+    const at = this.#advance(now);
+    this.peers.heardOfLeader(beat.peer);
+    const promisedMs = Math.max(this.timing.leaderTimeoutMs, beat.leaderTimeoutMs ?? 0);
+    this.#promise.until = at + promisedMs;
+    this.#heartbeatDue = at + this.timing.heartbeatMs;
+    this.#electionDue = this.#timeouts.after(at + promisedMs);
+    return this.#beatReply(beat, at);
   }
 
   /** When a follower that hears nothing more forgets its leader: when its promise ends. */
@@ -1168,7 +1208,8 @@ export class RaftCore {
 
 /** Ms left, as they travel: no less than 0, no more than a reply may bear. */
 function left(ms: number): number {
-  return Math.min(MAX_MS, Math.max(0, ms));
+  if (ms <= 0) return 0;
+  return ms < MAX_MS ? ms : MAX_MS;
 }
 
 /** The part of H after which followers are told of what was committed. */

@@ -83,5 +83,9 @@ export function textOf(cause: unknown): string {
 
 /** Throws `INTERNAL` when something that can only be a bug of this library is seen. */
 export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new RaftError('INTERNAL', `assertion failed: ${message}`);
+  if (!condition) throw broken(message);
+}
+
+function broken(message: string): RaftError {
+  return new RaftError('INTERNAL', `assertion failed: ${message}`);
 }

@@ -271,12 +271,34 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     if (isChange) this.local(); // One that is no member itself follows nobody.
     this.hold();
     if (isChange) this.#changeLeader(candidate);
-    this.#store(known, candidate);
+    this.#hear(known, candidate);
     if (isChange) this.#isLeaderFresh = true;
-    const marked = known !== this.#self && known.state === 'LEADER' ? 1 : 0;
-    if (this.#markedLeaders.size > marked) this.#askFormerLeaders(candidate.ip);
     this.release();
     return known;
+  }
+
+  /**
+   * What `makeLeader` does with one who is the leader already.
+   *
+   * @internal
+   */
+  heardOfLeader(peer: PeerSnapshot): void {
+    this.#hear(this.#known(peer.ip), peer);
+  }
+
+  #hear(known: RaftPeer, leader: PeerSnapshot): void {
+    this.#store(known, leader);
+    const marked = known !== this.#self && known.state === 'LEADER' ? 1 : 0;
+    if (this.#markedLeaders.size > marked) this.#askFormerLeaders(leader.ip);
+  }
+
+  /**
+   * Whether this peer is a member, and `peer` the leader already.
+   *
+   * @internal
+   */
+  follows(peer: PeerSnapshot): boolean {
+    return this.#isMember && !this.#isChange(peer);
   }
 
   #changeLeader(candidate: PeerSnapshot): void {
@@ -467,10 +489,10 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   #find(ip: string): RaftPeer | undefined {
     const place = this.#membership.placeOf(ip);
     if (place === undefined) return this.#strangers?.get(ip);
-    return this.#peers[place] ?? this.#hear(ip, place);
+    return this.#peers[place] ?? this.#firstHeard(ip, place);
   }
 
-  #hear(ip: string, place: number): RaftPeer {
+  #firstHeard(ip: string, place: number): RaftPeer {
     const peer = this.#fresh(ip);
     this.#peers[place] = peer;
     return peer;

@@ -232,6 +232,9 @@ export class Cores {
     if (local.lastLeader !== NONE) {
       const ip = this.names[local.lastLeader] as string;
       peers.$lastLeader = new this.#kernel.RaftPeer(ip).assign({ ...self, term: local.term });
+      // As long as its promise runs, so that steady beats are looked at too.
+      if (local.state === FOLLOWER && local.promise > 0 && local.lastLeader !== owner)
+        peers.$leader = new this.#kernel.RaftPeer(ip).assign({ ...self, term: local.term });
     }
     if (local.state === LEADER) peers.$leader = self;
     if (open.$rejoin !== null) this.#openRejoin(open.$rejoin, local);

@@ -17,8 +17,8 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/ranking.ts: return byHash === 0 ? a.ip < b.ip : byHash < 0; => return byHash === 0 ? a.ip < b.ip : byHash <= 0;',
   ],
   'it only saves work': [
-    'src/core/peer-set.ts: if (this.#markedLeaders.size > marked) this.#askFormerLeaders(candidate.ip); => if (true) this.#askFormerLeaders(candidate.ip);',
-    'src/core/peer-set.ts: if (this.#markedLeaders.size > marked) this.#askFormerLeaders(candidate.ip); => if (this.#markedLeaders.size >= marked) this.#askFormerLeaders(candidate.ip);',
+    'src/core/peer-set.ts: if (this.#markedLeaders.size > marked) this.#askFormerLeaders(leader.ip); => if (true) this.#askFormerLeaders(leader.ip);',
+    'src/core/peer-set.ts: if (this.#markedLeaders.size > marked) this.#askFormerLeaders(leader.ip); => if (this.#markedLeaders.size >= marked) this.#askFormerLeaders(leader.ip);',
     'src/core/pinned-base.ts: if (this.#pinned === null) return; => if (false) return;',
     'src/core/registry.ts: if (this.#afterSave.length === 0) return this.#afterSave; => if (false) return this.#afterSave;',
     'src/core/snapshot.ts: while (this.#listed.length < from + count && this.#listed.length < this.total) this.#listNext(); => while (true && this.#listed.length < this.total) this.#listNext();',
