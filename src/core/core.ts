@@ -108,7 +108,7 @@ export class RaftCore {
   /** The list of members in force, as it stands in the registry. */
   #membersValue: string | null = null;
   /** The processes with which this one began a new cluster. */
-  #founders: ReadonlySet<number> = new Set();
+  #founders: ReadonlySet<number> = NOBODY;
 
   #electionDue = 0;
   #heartbeatDue = 0;
@@ -1216,5 +1216,7 @@ function left(ms: number): number {
 const COMMIT_BEAT_DIVISOR = 10;
 
 const NO_KEYS: readonly DatumKey[] = [];
+
+const NOBODY: ReadonlySet<number> = new Set();
 
 const NOTHING_STORED: StoredState = { term: 0, voteFor: null, promisedMs: 0 };

@@ -46,10 +46,10 @@ export class Lease {
   #others: readonly string[] = [];
   #voters: readonly number[] = [];
   #needed = 0;
-  #sentAt = new Float64Array(0);
-  /** When each member's connection was lost last: beats that were sent before do not count any more. */
-  #lostAt = new Float64Array(0);
-  #sorted = new Float64Array(0);
+  /** When the newest beat was sent that each of the others acknowledged. */
+  #sentAt: number[] = NEVER;
+  /** When each one's connection was lost last: beats that were sent before do not count any more. */
+  #lostAt: number[] = NEVER;
   #electedAt = Number.NEGATIVE_INFINITY;
   #majoritySentAt = Number.NEGATIVE_INFINITY;
   #end = Number.NEGATIVE_INFINITY;
@@ -71,8 +71,8 @@ export class Lease {
    */
   begin(now: number, others: readonly string[], voters: readonly string[], needed: number): void {
     this.#others = [];
-    this.#sentAt = new Float64Array(0);
-    this.#lostAt = new Float64Array(0);
+    this.#sentAt = NEVER;
+    this.#lostAt = NEVER;
     this.#electedAt = now;
     this.#isGained = false;
     this.#isOver = false;
@@ -81,12 +81,11 @@ export class Lease {
 
   /** The members changed (section 4, members): what the remaining ones acknowledged stands. */
   changeMembers(others: readonly string[], voters: readonly string[], needed: number): void {
-    this.#lostAt = Float64Array.from(others, (ip) => this.#lostAtOf(ip));
-    this.#sentAt = Float64Array.from(others, (ip) => this.sentAt(ip));
+    this.#lostAt = others.map((ip) => this.#lostAtOf(ip));
+    this.#sentAt = others.map((ip) => this.sentAt(ip));
     this.#others = others;
     this.#voters = voters.map((ip) => others.indexOf(ip));
     this.#needed = needed;
-    this.#sorted = new Float64Array(voters.length);
     this.#count();
   }
 
@@ -158,17 +157,27 @@ export class Lease {
     return this.#isGained ? this.#end - this.#aheadMs : this.#electedAt + this.#timing.leaderTimeoutMs;
   }
 
-  /** Only voters count. */
+  /** The newest moment since which enough voters have acknowledged; there is no table to sort, nor to allocate. */
   #count(): void {
-    for (let at = 0; at < this.#voters.length; at++) {
-      this.#sorted[at] = this.#sentAt[this.#voters[at] as number] as number;
+    let newest = this.#needed > 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    for (const at of this.#voters) {
+      const sentAt = this.#sentAt[at] as number;
+      if (sentAt > newest && this.#hasEnough(sentAt)) newest = sentAt;
     }
-    this.#sorted.sort();
-    this.#majoritySentAt = this.#sorted[this.#sorted.length - this.#needed] ?? Number.POSITIVE_INFINITY;
-    this.#end = this.#majoritySentAt + leaseMs(this.#timing);
+    this.#majoritySentAt = newest;
+    this.#end = newest + leaseMs(this.#timing);
+  }
+
+  /** Whether enough voters acknowledged a beat that was sent at `since` or later. */
+  #hasEnough(since: number): boolean {
+    let count = 0;
+    for (const at of this.#voters) if ((this.#sentAt[at] as number) >= since) count++;
+    return count >= this.#needed;
   }
 
   #lostAtOf(ip: string): number {
     return this.#lostAt[this.#others.indexOf(ip)] ?? Number.NEGATIVE_INFINITY;
   }
 }
+
+const NEVER: number[] = [];

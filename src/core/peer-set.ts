@@ -45,22 +45,22 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   #peers: (RaftPeer | null)[] = [];
   /** What was heard of peers that are no members as far as this one knows, and are listened to all the same. */
   #strangers: Map<string, RaftPeer> | null = null;
-  #leader: RaftPeer | null = null;
+  #leader: PeerSnapshot | null = null;
   /** Whether nothing was heard of the leader since it became so; in the original both are one object until then. */
   #isLeaderFresh = false;
   #announced: PeerSnapshot | null = null;
   #lastLeader: PeerSnapshot | null = null;
   /** Who granted this candidate's own term; a set, so that a repeated reply counts once (D2). */
-  readonly #votes = new Set<string>();
-  /** Members marked LEADER, so that a steady beat need not look at all members. */
-  readonly #markedLeaders = new Set<string>();
+  #votes: Set<string> | null = null;
+  /** How many others are marked LEADER, so that a steady beat need not look at all members. */
+  #markedLeaders = 0;
   /** Former leaders that were asked, and whether nothing newer was heard of them since (D14). */
-  readonly #fetching = new Map<string, boolean>();
+  #fetching: Map<string, boolean> | null = null;
   /** Whether this peer is a member, as far as it knows, or somebody who knows more may take it for one. */
   #isMember = false;
   #isFixed = false;
-  #outputs: Output[] = [];
-  #events: (() => void)[] = [];
+  #outputs: Output[] | null = null;
+  #events: (() => void)[] | null = null;
   #holds = 0;
 
   /** @throws RaftError `BAD_OPTION` for members that cannot be */
@@ -233,9 +233,17 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     this.#membership = membership;
     this.#standpoint = membership.seenBy(self.ip);
     this.#isMember = this.#standpoint.self !== null;
-    for (const ip of [...this.#votes, ...this.#markedLeaders, ...this.#fetching.keys()]) {
-      if (!this.contains(ip)) this.#forget(ip);
-    }
+    this.#markedLeaders = this.#heardOf().filter((peer) => this.#isMarked(peer)).length;
+    for (const ip of this.#votes ?? []) if (!this.contains(ip)) this.#votes?.delete(ip);
+    for (const ip of this.#fetching?.keys() ?? []) if (!this.contains(ip)) this.#fetching?.delete(ip);
+  }
+
+  #heardOf(): readonly RaftPeer[] {
+    return [...this.#peers.filter((peer) => peer !== null), ...(this.#strangers?.values() ?? [])];
+  }
+
+  #isMarked(peer: RaftPeer): boolean {
+    return peer.state === 'LEADER' && peer !== this.#self;
   }
 
   /** What was heard of `ip`; dues that are drawn are so at once, and in order. */
@@ -288,8 +296,8 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   #hear(known: RaftPeer, leader: PeerSnapshot): void {
     this.#store(known, leader);
-    const marked = known !== this.#self && known.state === 'LEADER' ? 1 : 0;
-    if (this.#markedLeaders.size > marked) this.#askFormerLeaders(leader.ip);
+    const marked = this.#isMarked(known) ? 1 : 0;
+    if (this.#markedLeaders > marked) this.#askFormerLeaders(leader.ip);
   }
 
   /**
@@ -303,7 +311,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   #changeLeader(candidate: PeerSnapshot): void {
     this.loseLeader();
-    this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate));
+    this.#lead(candidate.ip === this.#self.ip ? this.#self : RaftPeer.from(candidate).snapshot());
     this.announceLeader();
   }
 
@@ -320,6 +328,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     if (reply.ip !== self.ip) this.update(reply);
     if (self.state !== 'CANDIDATE' || reply.term !== self.term || reply.voteFor !== self.ip)
       return this.#leader;
+    this.#votes ??= new Set();
     if (this.isVoter(reply.ip)) this.#votes.add(reply.ip);
     const hasOwn = this.#votes.has(self.ip) || !this.isVoter(self.ip);
     if (hasOwn && this.#votes.size >= this.majorityCount()) this.#win();
@@ -330,9 +339,8 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   reset(): void {
     this.hold();
     this.loseLeader();
-    this.#votes.clear();
-    for (const peer of this.#peers) if (peer !== null) peer.voteFor = null;
-    for (const peer of this.#strangers?.values() ?? []) peer.voteFor = null;
+    this.#votes = null;
+    for (const peer of this.#heardOf()) peer.voteFor = null;
     this.release();
   }
 
@@ -349,7 +357,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   /** Takes over a higher term: a FOLLOWER that has not voted in it and knows no leader (D1). */
   adopt(term: number): void {
     this.hold();
-    this.#votes.clear();
+    this.#votes = null;
     this.#self.term = term;
     this.#self.voteFor = null;
     this.become('FOLLOWER');
@@ -372,7 +380,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   /** Emits `makeLeader` for the leader; for a winner this is due with its first lease (D8). */
   announceLeader(): void {
     if (this.#leader === null) return;
-    const leader = this.#leader.snapshot();
+    const leader = this.#fixed(this.#leader);
     this.#announced = leader;
     this.#queue(() => this.emit('makeLeader', new MakeLeaderEvent(leader, this.#self.snapshot())));
   }
@@ -391,38 +399,38 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     const leader = this.#leader;
     if (leader === null) return false;
     if (leader === this.#self) return true;
-    leader.term = term;
+    this.#leader = { ...leader, term };
     if (this.#isLeaderFresh) this.#known(leader.ip).term = term;
     return true;
   }
 
   /** Takes the answer of a former leader, unless something newer was heard of it since it was asked (D14). */
   receivedPeer(from: string, peer: PeerSnapshot): void {
-    const isNewest = this.#fetching.get(from) === true;
-    this.#fetching.delete(from);
+    const isNewest = this.#fetching?.get(from) === true;
+    this.#fetching?.delete(from);
     if (isNewest) this.update({ ...peer, ip: from });
   }
 
   /** A former leader could not be asked: it is taken for a FOLLOWER (D14). */
   fetchFailed(from: string): void {
     const peer = this.#find(from);
-    if (peer !== undefined && this.#fetching.get(from) === true) {
+    if (peer !== undefined && this.#fetching?.get(from) === true) {
+      this.#mark(peer, 'FOLLOWER');
       peer.state = 'FOLLOWER';
-      this.#markedLeaders.delete(from);
     }
-    this.#fetching.delete(from);
+    this.#fetching?.delete(from);
   }
 
   /** Queues an output, behind those that wait. */
   output(output: Output): void {
+    this.#outputs ??= [];
     this.#outputs.push(output);
   }
 
   /** Hands over what is to be done, in order; see `Output` for what that order means. */
   takeOutputs(): readonly Output[] {
-    if (this.#outputs.length === 0) return NO_OUTPUTS;
-    const outputs = this.#outputs;
-    this.#outputs = [];
+    const outputs = this.#outputs ?? NO_OUTPUTS;
+    this.#outputs = null;
     return outputs;
   }
 
@@ -438,19 +446,21 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   /** Ends a `hold`, and emits what waited if it was the outermost. */
   release(): void {
-    if (this.#holds === 1 && this.#events.length > 0) this.#emitWaiting();
+    if (this.#holds === 1 && this.#events !== null) this.#emitWaiting(this.#events);
     this.#holds--;
   }
 
   #queue(emit: () => void): void {
+    this.#events ??= [];
     this.#events.push(emit);
     this.hold();
     this.release();
   }
 
   /** While it runs a hold stands, so what a listener causes is queued behind what waits. */
-  #emitWaiting(): void {
-    for (let emit = this.#events.shift(); emit !== undefined; emit = this.#events.shift()) emit();
+  #emitWaiting(events: (() => void)[]): void {
+    for (let emit = events.shift(); emit !== undefined; emit = events.shift()) emit();
+    this.#events = null;
   }
 
   #fresh(ip: string): RaftPeer {
@@ -463,13 +473,19 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
     return this.rules.termsTellLeadersApart && leader.term !== candidate.term;
   }
 
-  #lead(leader: RaftPeer): void {
+  #lead(leader: PeerSnapshot): void {
     this.#leader = leader;
-    this.#lastLeader = leader.snapshot();
+    this.#lastLeader = this.#fixed(leader);
+  }
+
+  /** Of the peers that lead only this one itself goes on changing. */
+  #fixed(leader: PeerSnapshot): PeerSnapshot {
+    return leader === this.#self ? this.#self.snapshot() : leader;
   }
 
   #win(): void {
     this.hold();
+    this.#votes = null;
     this.loseLeader();
     this.become('LEADER');
     this.#lead(this.#self);
@@ -479,8 +495,10 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   }
 
   #askFormerLeaders(candidate: string): void {
-    for (const ip of this.#markedLeaders) {
-      if (ip === candidate || this.#fetching.has(ip)) continue;
+    this.#fetching ??= new Map();
+    for (const peer of this.#heardOf()) {
+      const { ip } = peer;
+      if (!this.#isMarked(peer) || ip === candidate || this.#fetching.has(ip)) continue;
       this.#fetching.set(ip, true);
       this.output({ type: 'fetchPeer', from: ip });
     }
@@ -506,25 +524,20 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
 
   #store(known: RaftPeer, peer: PeerSnapshot): RaftPeer {
     if (known === this.#self || (this.rules.adoptsHigherTerms && peer.term < known.term)) return known;
-    if (this.#fetching.size > 0) this.#noteNews(peer.ip);
-    if (known.state !== peer.state) this.#mark(peer);
+    if (this.#fetching !== null) this.#noteNews(this.#fetching, peer.ip);
+    if (known.state !== peer.state) this.#mark(known, peer.state);
     if (this.#isLeaderFresh && this.isLeader(known.ip)) this.#isLeaderFresh = false;
     return known.assign(peer);
   }
 
-  #noteNews(ip: string): void {
-    if (this.#fetching.has(ip)) this.#fetching.set(ip, false);
+  #noteNews(fetching: Map<string, boolean>, ip: string): void {
+    if (fetching.has(ip)) fetching.set(ip, false);
   }
 
-  #mark({ ip, state }: PeerSnapshot): void {
-    if (state === 'LEADER') this.#markedLeaders.add(ip);
-    else this.#markedLeaders.delete(ip);
-  }
-
-  #forget(ip: string): void {
-    this.#votes.delete(ip);
-    this.#markedLeaders.delete(ip);
-    this.#fetching.delete(ip);
+  /** `peer`, another one, goes into `state`. */
+  #mark(peer: RaftPeer, state: PeerState): void {
+    if (this.#isMarked(peer)) this.#markedLeaders--;
+    if (state === 'LEADER') this.#markedLeaders++;
   }
 }
 

@@ -20,11 +20,13 @@ export interface Timing {
 const DEFAULT_LEADER_TIMEOUT_MS = 500;
 
 /**
- * Fills in the defaults and checks that the whole can work.
+ * Fills in the defaults and checks that the whole can work. What it returns never changes, and is returned as it is when it
+ * is given again.
  *
  * @throws RaftError `BAD_OPTION` naming the option
  */
 export function resolveTiming(given: Partial<Timing> = {}): Timing {
+  if (RESOLVED.has(given)) return given as Timing;
   const { leaderTimeoutMs = DEFAULT_LEADER_TIMEOUT_MS, clockDrift = 0.05 } = given;
   inRange('leaderTimeoutMs', leaderTimeoutMs, 10);
   const { heartbeatMs = leaderTimeoutMs / 5, randomMs = leaderTimeoutMs / 5 } = given;
@@ -37,6 +39,7 @@ export function resolveTiming(given: Partial<Timing> = {}): Timing {
   inRange('clockDrift', clockDrift, 0, 0.499);
   const timing = { heartbeatMs, leaderTimeoutMs, randomMs, staggerMs, requestTimeoutMs, clockDrift };
   checkTogether(timing);
+  RESOLVED.add(Object.freeze(timing));
   return timing;
 }
 
@@ -72,3 +75,5 @@ function inRange(name: keyof Timing, value: unknown, min: number, max: number = 
     `${name} must be a number, ${lower} and at most ${max}, not ${textOf(value)}`,
   );
 }
+
+const RESOLVED = new WeakSet<Partial<Timing>>();

@@ -1,7 +1,7 @@
 import type { RaftCore } from '../../src/core/core.js';
 import type { Beat, PeerReply, Vote } from '../../src/core/messages.js';
 import type { StoredState } from '../../src/core/outputs.js';
-import type { PeerSnapshot, PeerState, RaftPeer } from '../../src/core/peer.js';
+import type { PeerSnapshot, PeerState } from '../../src/core/peer.js';
 import type { Timing } from '../../src/core/timing.js';
 import type { Bounds } from './bounds.js';
 import type { Kernel } from './build.js';
@@ -120,7 +120,7 @@ export const FIELDS = {
   ],
   RaftPeer: ['ip', 'state', 'term', 'voteFor', 'leaderDueMs', 'heartbeatDueMs'],
   Lease: [
-    ...['$timing', '$others', '$voters', '$needed', '$sentAt', '$sorted', '$electedAt', '$end'],
+    ...['$timing', '$others', '$voters', '$needed', '$sentAt', '$electedAt', '$end'],
     ...['$isGained', '$isOver', '$aheadMs'],
     // Looked at with releaseOnDisconnect only.
     ...['$lostAt', '$majoritySentAt'],
@@ -133,8 +133,7 @@ interface OpenLease {
   $others: readonly string[];
   $voters: readonly number[];
   $needed: number;
-  $sentAt: Float64Array;
-  $sorted: Float64Array;
+  $sentAt: number[];
   $electedAt: number;
   $end: number;
   $isGained: boolean;
@@ -164,8 +163,8 @@ interface OpenCore {
 }
 
 interface OpenPeerSet {
-  $votes: Set<string>;
-  $leader: RaftPeer | null;
+  $votes: Set<string> | null;
+  $leader: PeerSnapshot | null;
   $lastLeader: PeerSnapshot | null;
 }
 
@@ -228,7 +227,7 @@ export class Cores {
     open.$roundNumber = ROUND;
     if (round !== NONE) open.$round = { number: ROUND, grants: this.#ips(round) };
     if (pendingTerm !== NONE) open.$saving = this.#stored(pendingTerm, local.pendingVote, savedPromise);
-    for (const ip of this.#ips(local.votes)) peers.$votes.add(ip);
+    peers.$votes = this.#ips(local.votes);
     if (local.lastLeader !== NONE) {
       const ip = this.names[local.lastLeader] as string;
       peers.$lastLeader = new this.#kernel.RaftPeer(ip).assign({ ...self, term: local.term });
@@ -264,7 +263,7 @@ export class Cores {
       term: self.term,
       voteFor: this.#at(self.voteFor),
       lastLeader: this.#at(known),
-      votes: keepsVotes ? this.#bits(peers.$votes) : 0,
+      votes: keepsVotes ? this.#bits(peers.$votes ?? []) : 0,
       holder: promise === 0 ? NONE : this.#at(open.$promise.holder),
       promise,
       round: open.$round === null ? NONE : this.#bits(open.$round.grants),
@@ -356,8 +355,7 @@ export class Cores {
     lease.$others = others;
     lease.$voters = otherVoters.map((ip) => others.indexOf(ip));
     lease.$needed = open.$needed();
-    lease.$sorted = new Float64Array(otherVoters.length);
-    lease.$sentAt = Float64Array.from(others, (ip) => {
+    lease.$sentAt = others.map((ip) => {
       const age = local.sent[this.#at(ip)] ?? NONE;
       return age === NONE ? Number.NEGATIVE_INFINITY : NOW - age * UNIT;
     });

@@ -5,7 +5,7 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/lease.ts: #isGained = false; => #isGained = true;',
     'src/core/lease.ts: #isOver = false; => #isOver = true;',
   ],
-  'a place below 0 of a typed array takes nothing': [
+  'a place below 0 of a table is never looked at': [
     'src/core/lease.ts: if (at < 0 || sentAt > this.timeOf(now)) return; => if (false || sentAt > this.timeOf(now)) return;',
   ],
   'what is worked out anew from the same is the same': [
@@ -17,8 +17,8 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/ranking.ts: return byHash === 0 ? a.ip < b.ip : byHash < 0; => return byHash === 0 ? a.ip < b.ip : byHash <= 0;',
   ],
   'it only saves work': [
-    'src/core/peer-set.ts: if (this.#markedLeaders.size > marked) this.#askFormerLeaders(leader.ip); => if (true) this.#askFormerLeaders(leader.ip);',
-    'src/core/peer-set.ts: if (this.#markedLeaders.size > marked) this.#askFormerLeaders(leader.ip); => if (this.#markedLeaders.size >= marked) this.#askFormerLeaders(leader.ip);',
+    'src/core/peer-set.ts: if (this.#markedLeaders > marked) this.#askFormerLeaders(leader.ip); => if (true) this.#askFormerLeaders(leader.ip);',
+    'src/core/peer-set.ts: if (this.#markedLeaders > marked) this.#askFormerLeaders(leader.ip); => if (this.#markedLeaders >= marked) this.#askFormerLeaders(leader.ip);',
     'src/core/pinned-base.ts: if (this.#pinned === null) return; => if (false) return;',
     'src/core/registry.ts: if (this.#afterSave.length === 0) return this.#afterSave; => if (false) return this.#afterSave;',
     'src/core/snapshot.ts: while (this.#listed.length < from + count && this.#listed.length < this.total) this.#listNext(); => while (true && this.#listed.length < this.total) this.#listNext();',

@@ -5,12 +5,12 @@ import type { PeerSnapshot, RaftCore, RaftPeer, RaftPeerSet, StoredState } from 
 
 /** The private state of a peer set, as the mechanical build names it. */
 interface PeerSetState {
-  own_leader: RaftPeer | null;
+  own_leader: PeerSnapshot | null;
   own_isLeaderFresh: boolean;
   own_announced: PeerSnapshot | null;
-  readonly own_votes: Set<string>;
-  readonly own_markedLeaders: Set<string>;
-  readonly own_fetching: Map<string, boolean>;
+  own_votes: Set<string> | null;
+  own_markedLeaders: number;
+  own_fetching: Map<string, boolean> | null;
 }
 
 /** The private state of a core, as the mechanical build names it. */

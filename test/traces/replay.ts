@@ -119,6 +119,11 @@ class Replay {
     };
   }
 
+  get #fetching(): Map<string, boolean> {
+    this.#peers.own_fetching ??= new Map();
+    return this.#peers.own_fetching;
+  }
+
   // ---- Loading
 
   #loadOthers(): void {
@@ -126,8 +131,8 @@ class Replay {
     for (const peer of peers.values()) {
       if (peer.ip === local) continue;
       this.#peers.get(peer.ip)?.assign(peer);
-      if (peer.state === 'LEADER') this.#peers.own_markedLeaders.add(peer.ip);
-      if (isBeingAsked(this.#world, peer.ip)) this.#peers.own_fetching.set(peer.ip, true);
+      if (peer.state === 'LEADER') this.#peers.own_markedLeaders++;
+      if (isBeingAsked(this.#world, peer.ip)) this.#fetching.set(peer.ip, true);
     }
   }
 
@@ -147,9 +152,8 @@ class Replay {
     this.#core.own_heartbeatDue = this.#now + recorded.heartbeatDueMs;
     this.#core.own_saving = this.#core.own_durable = { term, voteFor, promisedMs: 0 };
     if (self.state !== 'CANDIDATE') return;
-    for (const peer of peers.values()) {
-      if (peer.term === term && peer.voteFor === local) this.#peers.own_votes.add(peer.ip);
-    }
+    const voters = [...peers.values()].filter((peer) => peer.term === term && peer.voteFor === local);
+    this.#peers.own_votes = new Set(voters.map(({ ip }) => ip));
   }
 
   /** Starts with what the original drew for a local peer that is new. */
@@ -320,8 +324,8 @@ class Replay {
     if (pending === undefined) throw new Error(`no request ${request} is pending`);
     const { target, what, isForgotten } = pending;
     const isInFlight = !isForgotten && target !== this.#world.local;
-    if (what === 'peer' && !isInFlight) this.#peers.own_fetching.delete(target);
-    else if (what === 'peer') this.#peers.own_fetching.set(target, isNewest(this.#world, pending));
+    if (what === 'peer' && !isInFlight) this.#fetching.delete(target);
+    else if (what === 'peer') this.#fetching.set(target, isNewest(this.#world, pending));
     return pending;
   }
 

@@ -1,5 +1,6 @@
 import type { Beat, BeatReply, Membership } from 'raftbeat';
 import type { Draft } from '../../../src/core/messages.js';
+import { resolveTiming } from '../../../src/core/timing.js';
 import { decodeBeat, decodeBeatReply } from '../../../src/node/decode.js';
 import { acknowledgement, follower, leader, membersOf, READY_AT, snapshot, started } from './cores.js';
 import type { Case } from './rounds.js';
@@ -81,11 +82,12 @@ function acknowledgements(members: Membership): Case {
 
 /** Each tick comes when a beat is due; the lease outlasts a round. */
 function beatTicks(members: Membership): Case {
-  const core = leader(members, {
+  const timing = resolveTiming({
     heartbeatMs: HEARTBEAT_MS,
     leaderTimeoutMs: READY_AT / 2,
     requestTimeoutMs: 50,
   });
+  const core = leader(members, timing);
   let now = READY_AT;
   const prepare = (): void => {
     for (const ip of members.ips.slice(1)) core.receivedBeatReply(ip, acknowledgement(ip, now), now);

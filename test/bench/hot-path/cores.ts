@@ -1,4 +1,5 @@
 import { type BeatReply, Membership, type PeerSnapshot, RaftCore, RaftPeerSet, type Timing } from 'raftbeat';
+import { resolveTiming } from '../../../src/core/timing.js';
 
 export const TERM = 7;
 /** When a core that is made here is ready to be measured, in ms of its clock; clocks of processes show fractions, too. */
@@ -9,6 +10,9 @@ export function membersOf(count: number): Membership {
   return Membership.of(Array.from({ length: count }, (_, at) => `10.0.0.${at + 1}:7001`));
 }
 
+/** Worked out once, as by a process with many cores. */
+const TIMING = resolveTiming();
+
 /** A peer as it travels. */
 export function snapshot(ip: string, state: PeerSnapshot['state'], term: number = TERM): PeerSnapshot {
   const voteFor = state === 'FOLLOWER' ? null : ip;
@@ -16,7 +20,7 @@ export function snapshot(ip: string, state: PeerSnapshot['state'], term: number 
 }
 
 /** The first of `members`, started, with `voteFor` in its store: it may vote at `READY_AT`. */
-export function started(members: Membership, voteFor: string | null, timing: Partial<Timing> = {}): RaftCore {
+export function started(members: Membership, voteFor: string | null, timing: Timing = TIMING): RaftCore {
   const peers = new RaftPeerSet({ local: members.ips[0] as string, members });
   const stored = { term: TERM, voteFor, promisedMs: 0 };
   const core = new RaftCore({ peers, random: Math.random, stored, timing });
@@ -33,7 +37,7 @@ export function follower(members: Membership): RaftCore {
 }
 
 /** The first of `members`, which leads, with a lease. */
-export function leader(members: Membership, timing: Partial<Timing> = {}): RaftCore {
+export function leader(members: Membership, timing: Timing = TIMING): RaftCore {
   const core = started(members, null, timing);
   const others = members.ips.slice(1);
   core.tick(READY_AT);
