@@ -1206,10 +1206,10 @@ export class RaftCore {
   }
 }
 
-/** Ms left, as they travel: no less than 0, no more than a reply may bear. */
+/** Ms left, as they travel: whole ones, as the original's; no less than 0, no more than a reply may bear. */
 function left(ms: number): number {
   if (ms <= 0) return 0;
-  return ms < MAX_MS ? ms : MAX_MS;
+  return ms < MAX_MS ? Math.round(ms) : MAX_MS;
 }
 
 /** The part of H after which followers are told of what was committed. */

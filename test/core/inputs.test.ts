@@ -33,6 +33,14 @@ describe('the frame of each input', () => {
     expect(far.core.receivedBeat(beat(B, 5), 2 * MAX_MS)).toMatchObject({ leaderDueMs: MAX_MS });
   });
 
+  test('a due shows in whole ms, the nearest', () => {
+    const { core } = one();
+    const due = core.getPeer(0).leaderDueMs;
+    expect(Number.isInteger(due)).toBe(true);
+    expect(core.getPeer(0.75).leaderDueMs).toBe(due - 1);
+    expect(core.getPeer(1.25).leaderDueMs).toBe(due - 1);
+  });
+
   test('rounds, and the ids of peers that recover, are whole numbers', () => {
     const random = () => 0.123456789;
     const asking = one({ random });
