@@ -11,6 +11,8 @@ interface Share {
   readonly registryEvery: number;
   /** Whether peers release on disconnect. */
   readonly release: boolean;
+  /** Whether steady beats go by a broadcast. */
+  readonly broadcasts: boolean;
 }
 
 interface Result {
@@ -45,7 +47,7 @@ const MAX_WORKERS = 2;
 const REGISTRY_EVERY = 8;
 
 /** Runs each seed, the sizes in turn; prints what was seen broken, and the smallest schedule that breaks it. */
-async function runShare({ seeds, peers, hours, registryEvery, release }: Share): Promise<Result> {
+async function runShare({ seeds, peers, hours, registryEvery, release, broadcasts }: Share): Promise<Result> {
   const result: Result = { ...NOTHING, outcomes: {}, healedAfterMs: [] };
   const began = process.cpuUsage();
   for (const seed of seeds) {
@@ -55,6 +57,7 @@ async function runShare({ seeds, peers, hours, registryEvery, release }: Share):
       peers: peers[seed % peers.length] ?? 3,
       registry: registryEvery > 0 && seed % registryEvery === 0,
       releaseOnDisconnect: release,
+      broadcasts,
     };
     const report = await simulate(options);
     result.events += report.events;
@@ -135,6 +138,7 @@ async function main(): Promise<void> {
       registry: { type: 'boolean' },
       elections: { type: 'boolean' },
       release: { type: 'boolean' },
+      broadcasts: { type: 'boolean' },
     },
   });
   if (values.registry === true && values.elections === true)
@@ -153,6 +157,7 @@ async function main(): Promise<void> {
     hours,
     registryEvery,
     release: values.release === true,
+    broadcasts: values.broadcasts === true,
   }));
   const began = performance.now();
   const results = workers === 1 ? [await runShare(shares[0] as Share)] : await inWorkers(shares);
