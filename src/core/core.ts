@@ -150,9 +150,9 @@ export class RaftCore {
     return this.#learner !== undefined;
   }
 
-  /** What is known to be durable. */
-  get stored(): StoredState {
-    return this.#durable;
+  /** What is known to be durable; null as long as this peer has not recovered from an empty store. */
+  get stored(): StoredState | null {
+    return this.#rejoin === null ? this.#durable : null;
   }
 
   /**

@@ -142,13 +142,13 @@ export class HostDriver {
     this.#setAlarm();
   }
 
-  /** Takes part in a group no longer, after it has given up leadership; returns what is durable of it. */
+  /** Takes part in a group no longer, after it has given up leadership; returns what is durable of it, if anything. */
   async leave(group: string): Promise<StoredState | null> {
     const seat = this.#seats.get(group);
     if (seat === undefined) return null;
     seat.run(resignTo());
     // What waits for its save may depend on it; so may what the group begins with when it is opened again.
-    await seat.saved();
+    while (seat.isSaving) await seat.saved();
     this.#close(seat);
     return seat.core.stored;
   }

@@ -97,12 +97,9 @@ export class Seat implements Due {
     }
   }
 
-  /** Resolves when no save is under way, in the turn of what waits. */
-  async saved(): Promise<void> {
-    while (this.#waiting !== null) {
-      const waiting = this.#waiting;
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    }
+  /** Resolves when the save under way is done, in the turn of what waits for it. */
+  saved(): Promise<void> {
+    return new Promise((resolve) => this.#waiting?.push(resolve));
   }
 
   /** An event of the core; it is told when all that it depends on is done. */

@@ -8,7 +8,14 @@ import {
 } from 'raftbeat';
 import { type RaftGroup, RaftHost, type RaftHostOptions } from 'raftbeat/host';
 import { afterEach, expect } from 'vitest';
-import type { Beats, BeatsReply, ErrorReply, GroupReplies, GroupRequests } from '../../src/core/messages.js';
+import type {
+  Beats,
+  BeatsReply,
+  ErrorReply,
+  GroupReplies,
+  GroupRequest,
+  GroupRequests,
+} from '../../src/core/messages.js';
 import {
   A,
   B,
@@ -202,6 +209,22 @@ export class HostLab {
     if (ip === undefined) throw new Error(`nobody leads ${name}`);
     const others = this.sites.filter((site) => site.ip !== ip);
     return { leader: this.site(ip), others: others as unknown as readonly [Site, Site, ...Site[]] };
+  }
+
+  /** Stops a host, while time goes by for the others. */
+  async stop({ raft }: Site): Promise<void> {
+    let isStopped = false;
+    const stopping = raft.stop().finally(() => {
+      isStopped = true;
+    });
+    await this.until(() => isStopped);
+    await stopping;
+  }
+
+  /** What the host `ip` answers to one request of the group `name`. */
+  async ask(ip: string, name: string, request: GroupRequest): Promise<unknown> {
+    const reply = await this.network.receive(ip, { type: 'groups', requests: [{ group: name, request }] });
+    return (reply as GroupReplies).replies[0];
   }
 
   /** What `from` sent of one type. */
