@@ -135,9 +135,11 @@ export class RaftHost extends Emitter<RaftHostEvents> {
   }
 
   async #leave(group: RaftGroup): Promise<void> {
+    const isIn = (): boolean => this.#groups.get(group.name)?.group === group;
+    if (!isIn()) return;
     const driver = this.#driver;
     const stored = (await driver?.leave(group.name)) ?? null;
-    if (this.#groups.get(group.name)?.group !== group) return;
+    if (!isIn()) return;
     this.#groups.delete(group.name);
     if (stored !== null && driver === this.#driver) this.#stored.set(group.name, stored);
     group.seated(null);

@@ -32,6 +32,19 @@ describe('a group that is left and opened again', () => {
     expect(await hosts.ask(A, 'g0', vote)).toMatchObject({ code: 'REJOINING' });
   });
 
+  test('is not left by the object of the group that was left before', async () => {
+    const hosts = new HostLab();
+    await hosts.elect();
+    const { others } = hosts.rolesOf('g0');
+    const old = hosts.group(others[0].ip);
+    await old.leave();
+    const again = hosts.group(others[0].ip);
+    expect(again).not.toBe(old);
+    await old.leave();
+    expect(await hosts.ask(others[0].ip, 'g0', { type: 'peer' })).toMatchObject({ ip: others[0].ip });
+    await hosts.until(() => again.leader !== null);
+  });
+
   test('is another object from the moment on at which the former has left, however often that was asked', async () => {
     const hosts = new HostLab();
     await hosts.elect();
