@@ -15,7 +15,7 @@ import { GroupPeers } from './group-peers.js';
 import type { ResolvedHostOptions } from './host-options.js';
 import { Outbox } from './outbox.js';
 import { Saver } from './saver.js';
-import { type Input, Seat, type SeatEvent, type SeatHost } from './seat.js';
+import { type Input, Seat, type SeatHost, type SeatListener } from './seat.js';
 
 const debug = createDebug('raftbeat:host');
 
@@ -36,7 +36,7 @@ export interface SeatOptions {
   /** What the store held; null when it held nothing of this group. */
   readonly stored: StoredState | null;
   readonly bootstrap: boolean;
-  readonly emit: (events: readonly SeatEvent[]) => void;
+  readonly listener: SeatListener;
 }
 
 /** What a driver tells its host. */
@@ -117,11 +117,11 @@ export class HostDriver {
   }
 
   /** Has this host take part in a group. */
-  open({ name, stored, bootstrap, emit }: SeatOptions): Seat {
+  open({ name, stored, bootstrap, listener }: SeatOptions): Seat {
     const { ip, members, random, timing, rejoin } = this.#options;
     const peers = new GroupPeers({ local: ip, members });
     const core = new RaftCore({ peers, random, timing, stored, bootstrap, rejoin, group: name });
-    const seat = new Seat(name, core, this.#seatHost, emit);
+    const seat = new Seat(name, core, this.#seatHost, listener);
     peers.seat = seat;
     // Leases of all groups go by the same time, which beats are stamped with.
     if (this.#aheadMs > 0) core.wallClockGained(this.#aheadMs);

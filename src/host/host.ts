@@ -131,7 +131,7 @@ export class RaftHost extends Emitter<RaftHostEvents> {
     const { name } = group;
     const stored = this.#stored.get(name) ?? null;
     this.#stored.delete(name);
-    group.seated(driver.open({ name, stored, bootstrap, emit: (events) => group.tell(events) }));
+    group.seated(driver.open({ name, stored, bootstrap, listener: group }));
   }
 
   async #leave(group: RaftGroup): Promise<void> {

@@ -24,6 +24,12 @@ export interface SeatHost {
   readonly failed: (error: unknown) => void;
 }
 
+/** Who hears of a seat's events. */
+export interface SeatListener {
+  /** What the core said, now that all that it depends on is done. */
+  tell(events: readonly SeatEvent[]): void;
+}
+
 /** An event that waits until all that it depends on is done. */
 export interface SeatEvent {
   readonly name: keyof RaftEvents;
@@ -48,18 +54,17 @@ export class Seat implements Due {
   /** The number of the newest news of other hosts that the core was told. */
   toldUpTo = 0;
   readonly #host: SeatHost;
-  readonly #emit: (events: readonly SeatEvent[]) => void;
+  readonly #listener: SeatListener;
   #events: SeatEvent[] | null = null;
   /** Who waits for the save under way; null when there is none. */
   #waiting: (() => void)[] | null = null;
   #isOpen = true;
 
-  /** @param emit tells the events of the core, when all that they depend on is done */
-  constructor(name: string, core: RaftCore, host: SeatHost, emit: (events: readonly SeatEvent[]) => void) {
+  constructor(name: string, core: RaftCore, host: SeatHost, listener: SeatListener) {
     this.name = name;
     this.core = core;
     this.#host = host;
-    this.#emit = emit;
+    this.#listener = listener;
   }
 
   /** Whether a save of this group is under way. */
@@ -115,7 +120,7 @@ export class Seat implements Due {
     this.#waiting = null;
     for (const run of waiting) run();
     const events = this.#takeEvents().filter(({ name }) => name === 'leaderLost');
-    if (events.length > 0) this.#emit(events);
+    if (events.length > 0) this.#listener.tell(events);
   }
 
   #later<T>(waiting: (() => void)[], input: Input<T>): Promise<T> {
@@ -192,7 +197,7 @@ export class Seat implements Due {
   }
 
   #tellEvents(): void {
-    if (this.#events !== null) this.#emit(this.#takeEvents());
+    if (this.#events !== null) this.#listener.tell(this.#takeEvents());
   }
 
   #takeEvents(): readonly SeatEvent[] {
