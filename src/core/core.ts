@@ -108,7 +108,7 @@ export class RaftCore {
   /** The list of members in force, as it stands in the registry. */
   #membersValue: string | null = null;
   /** The processes with which this one began a new cluster. */
-  #founders: ReadonlySet<number> = NOBODY;
+  #founders: readonly number[] = NOBODY;
 
   #electionDue = 0;
   #heartbeatDue = 0;
@@ -261,14 +261,14 @@ export class RaftCore {
 
   /** The local peer, for one who asks, with `id` if it recovers from an empty store (`RaftController.getPeer`). */
   getPeer(now: number, id?: number): PeerReply {
-    const isFounder = id !== undefined && this.#self.term === 0 && this.#founders.has(id);
+    const isFounder = id !== undefined && this.#self.term === 0 && this.#founders.includes(id);
     return {
       ...this.#snapshot(Math.max(now, this.#now)),
       empty: this.#rejoin !== null || isFounder,
       promisedMs: Math.max(this.timing.leaderTimeoutMs, this.#saving.promisedMs),
       ...(id === undefined ? {} : { id }),
       ...(this.#rejoin === null ? {} : { rejoinId: this.#rejoin.id }),
-      ...(id !== undefined && this.#founders.has(id) ? { founder: true } : {}),
+      ...(id !== undefined && this.#founders.includes(id) ? { founder: true } : {}),
       ...(this.#learner === undefined ? {} : { learner: this.#learner }),
     };
   }
@@ -1217,6 +1217,6 @@ const COMMIT_BEAT_DIVISOR = 10;
 
 const NO_KEYS: readonly DatumKey[] = [];
 
-const NOBODY: ReadonlySet<number> = new Set();
+const NOBODY: readonly number[] = [];
 
 const NOTHING_STORED: StoredState = { term: 0, voteFor: null, promisedMs: 0 };

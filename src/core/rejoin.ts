@@ -93,8 +93,8 @@ export class Rejoin {
   }
 
   /** The ids of those that were empty as well. */
-  get founders(): ReadonlySet<number> {
-    return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])));
+  get founders(): readonly number[] {
+    return this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]));
   }
 
   /**

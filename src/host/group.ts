@@ -21,6 +21,8 @@ export interface GroupHost {
 export class RaftGroup extends Emitter<RaftEvents> {
   /** The name, the same on all hosts. */
   readonly name: string;
+  /** @internal Whether a majority of hosts that know nothing of it may begin. */
+  readonly bootstrap: boolean;
   readonly #host: GroupHost;
   #seat: Seat | null = null;
   #knownLeader: PeerSnapshot | null = null;
@@ -28,9 +30,10 @@ export class RaftGroup extends Emitter<RaftEvents> {
   #leading: Leading | null = null;
 
   /** @internal */
-  constructor(name: string, host: GroupHost) {
+  constructor(name: string, bootstrap: boolean, host: GroupHost) {
     super();
     this.name = name;
+    this.bootstrap = bootstrap;
     this.#host = host;
   }
 

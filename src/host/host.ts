@@ -31,12 +31,6 @@ export interface GroupOptions {
   readonly bootstrap?: boolean;
 }
 
-/** A group, and with what it is opened. */
-interface Opened {
-  readonly group: RaftGroup;
-  readonly bootstrap: boolean;
-}
-
 /**
  * Many groups in one process, each with a leader of its own: for shards, tenants or jobs. All of them share one transport,
  * one timer and one store; quiet groups cost next to nothing, for one beat between two hosts stands for those of all groups.
@@ -44,7 +38,7 @@ interface Opened {
 export class RaftHost extends Emitter<RaftHostEvents> {
   readonly #options: ResolvedHostOptions;
   readonly #groupHost: GroupHost;
-  readonly #groups = new Map<string, Opened>();
+  readonly #groups = new Map<string, RaftGroup>();
   /** What the store held of groups that were not opened yet, or were left. */
   #stored = new Map<string, StoredState>();
   #driver: HostDriver | null = null;
@@ -69,7 +63,7 @@ export class RaftHost extends Emitter<RaftHostEvents> {
 
   /** The groups that this host takes part in. */
   get groups(): readonly RaftGroup[] {
-    return Array.from(this.#groups.values(), ({ group }) => group);
+    return [...this.#groups.values()];
   }
 
   /**
@@ -81,16 +75,16 @@ export class RaftHost extends Emitter<RaftHostEvents> {
    */
   group(name: string, options: GroupOptions = {}): RaftGroup {
     const known = this.#groups.get(name);
-    if (known !== undefined) return known.group;
+    if (known !== undefined) return known;
     if (!isGroupName(name))
       throw new RaftError('BAD_OPTION', `name must be ${GROUP_NAME}, not ${show(name)}`);
     const { bootstrap = this.#options.bootstrap } = options;
     if (typeof bootstrap !== 'boolean')
       throw new RaftError('BAD_OPTION', `bootstrap must be true or false, not ${show(bootstrap)}`);
-    const opened = { group: new RaftGroup(name, this.#groupHost), bootstrap };
-    this.#groups.set(name, opened);
-    if (this.#driver !== null) this.#open(this.#driver, opened);
-    return opened.group;
+    const group = new RaftGroup(name, bootstrap, this.#groupHost);
+    this.#groups.set(name, group);
+    if (this.#driver !== null) this.#open(this.#driver, group);
+    return group;
   }
 
   /**
@@ -127,15 +121,15 @@ export class RaftHost extends Emitter<RaftHostEvents> {
     return this.stop();
   }
 
-  #open(driver: HostDriver, { group, bootstrap }: Opened): void {
-    const { name } = group;
+  #open(driver: HostDriver, group: RaftGroup): void {
+    const { name, bootstrap } = group;
     const stored = this.#stored.get(name) ?? null;
     this.#stored.delete(name);
     group.seated(driver.open({ name, stored, bootstrap, listener: group }));
   }
 
   async #leave(group: RaftGroup): Promise<void> {
-    const isIn = (): boolean => this.#groups.get(group.name)?.group === group;
+    const isIn = (): boolean => this.#groups.get(group.name) === group;
     if (!isIn()) return;
     const driver = this.#driver;
     const stored = (await driver?.leave(group.name)) ?? null;
@@ -158,17 +152,16 @@ export class RaftHost extends Emitter<RaftHostEvents> {
     try {
       const driver = new HostDriver(this.#options, {
         leadershipsMayBeOver: () => {
-          for (const { group } of this.#groups.values()) group.checkLeadership();
+          for (const group of this.#groups.values()) group.checkLeadership();
         },
         failed: (error) => this.#failed(error),
       });
-      for (const opened of this.#groups.values()) this.#open(driver, opened);
+      for (const group of this.#groups.values()) this.#open(driver, group);
       await transport.start(ip, (request) => driver.receive(request));
       if (!driver.isRunning) throw new RaftError('NOT_RUNNING', 'this host is not running');
       this.#driver = driver;
       // Groups that were named while the transport started.
-      for (const opened of this.#groups.values())
-        if (!driver.has(opened.group.name)) this.#open(driver, opened);
+      for (const group of this.#groups.values()) if (!driver.has(group.name)) this.#open(driver, group);
       driver.start();
     } catch (error) {
       await this.#close().catch(() => {});
@@ -192,7 +185,7 @@ export class RaftHost extends Emitter<RaftHostEvents> {
   async #shutDown(): Promise<void> {
     this.#driver?.stop();
     this.#driver = null;
-    for (const { group } of this.#groups.values()) group.seated(null);
+    for (const group of this.#groups.values()) group.seated(null);
     await this.#close();
   }
 

@@ -24,7 +24,7 @@ export const LEASES: readonly Defect[] = [
     patches: [
       patch(
         LEASE,
-        'this.#others = [];\n    this.#sentAt = new Float64Array(0);\n    this.#lostAt = new Float64Array(0);\n    this.#electedAt',
+        'this.#others = [];\n    this.#sentAt = NEVER;\n    this.#lostAt = NEVER;\n    this.#electedAt',
         'this.#electedAt',
       ),
       patch(
@@ -40,7 +40,7 @@ export const LEASES: readonly Defect[] = [
     patches: [
       patch(
         LEASE,
-        'this.#others = [];\n    this.#sentAt = new Float64Array(0);\n    this.#lostAt = new Float64Array(0);\n    this.#electedAt',
+        'this.#others = [];\n    this.#sentAt = NEVER;\n    this.#lostAt = NEVER;\n    this.#electedAt',
         'this.#electedAt',
       ),
     ],

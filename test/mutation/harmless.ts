@@ -24,7 +24,7 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/snapshot.ts: while (this.#listed.length < from + count && this.#listed.length < this.total) this.#listNext(); => while (true && this.#listed.length < this.total) this.#listNext();',
     'src/core/snapshot.ts: while (this.#listed.length < from + count && this.#listed.length < this.total) this.#listNext(); => while (this.#listed.length <= from + count && this.#listed.length < this.total) this.#listNext();',
     'src/core/core.ts: this.peers.update(reply.ip === from ? reply : { ...reply, ip: from }); => this.peers.update(false ? reply : { ...reply, ip: from });',
-    'src/node/fields.ts: if (value.length === 0) return []; => if (false) return [];',
+    'src/node/fields.ts: if (items.length === 0) return []; => if (false) return [];',
     'src/node/driver.ts: if (this.#events.length === 0) return; => if (false) return;',
     'src/node/driver.ts: if (outputs.length > 0) return this.#carryOutAll(mail, outputs); => if (outputs.length >= 0) return this.#carryOutAll(mail, outputs);',
     'src/node/driver.ts: if (due >= this.#alarmAt || due === Number.POSITIVE_INFINITY) return; => if (due > this.#alarmAt || due === Number.POSITIVE_INFINITY) return;',
@@ -54,8 +54,8 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
   ],
   'only whether it changed is looked at': ['src/node/leading.ts: this.#stops++; => this.#stops--;'],
   'no id is asked for that is not a number': [
-    'src/core/rejoin.ts: return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]))); => return new Set(this.#replies().flatMap(({ rejoinId }) => (false ? [] : [rejoinId])));',
-    'src/core/rejoin.ts: return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]))); => return new Set(this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? ["Stryker was here"] : [rejoinId])));',
+    'src/core/rejoin.ts: return this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])); => return this.#replies().flatMap(({ rejoinId }) => (false ? [] : [rejoinId]));',
+    'src/core/rejoin.ts: return this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])); => return this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? ["Stryker was here"] : [rejoinId]));',
   ],
 };
 
