@@ -104,11 +104,14 @@ export class RaftGroup extends Emitter<RaftEvents> {
     return this.#host.leave(this);
   }
 
-  /** @internal Told by the host: the seat that it takes, or null when it stops. */
+  /** @internal Told by the host: the seat that it takes, or null when it takes part no longer. */
   seated(seat: Seat | null): void {
     this.#seat = seat;
-    if (seat !== null) return;
-    this.#knownLeader = null;
+    if (seat === null) this.#knownLeader = null;
+  }
+
+  /** @internal Told by the host that stops, or leaves the group: nobody waits any longer. */
+  stopped(): void {
     this.#leading?.stopped();
   }
 

@@ -131,11 +131,6 @@ export class HostDriver {
     return seat;
   }
 
-  /** Whether this host takes part in a group. */
-  has(group: string): boolean {
-    return this.#seats.has(group);
-  }
-
   /** Takes the first look at the clock. */
   start(): void {
     this.#isStarted = true;

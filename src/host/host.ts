@@ -137,6 +137,7 @@ export class RaftHost extends Emitter<RaftHostEvents> {
     this.#groups.delete(group.name);
     if (stored !== null && driver === this.#driver) this.#stored.set(group.name, stored);
     group.seated(null);
+    group.stopped();
   }
 
   #told(group: RaftGroup, { name, event }: SeatEvent): void {
@@ -149,21 +150,20 @@ export class RaftHost extends Emitter<RaftHostEvents> {
     await this.#stopping?.catch(() => {});
     const { ip, store, transport } = this.#options;
     this.#stored = new Map(await store.open(ip));
+    const driver = new HostDriver(this.#options, {
+      leadershipsMayBeOver: () => {
+        for (const group of this.#groups.values()) group.checkLeadership();
+      },
+      failed: (error) => this.#failed(error),
+    });
+    this.#driver = driver;
     try {
-      const driver = new HostDriver(this.#options, {
-        leadershipsMayBeOver: () => {
-          for (const group of this.#groups.values()) group.checkLeadership();
-        },
-        failed: (error) => this.#failed(error),
-      });
       for (const group of this.#groups.values()) this.#open(driver, group);
       await transport.start(ip, (request) => driver.receive(request));
       if (!driver.isRunning) throw new RaftError('NOT_RUNNING', 'this host is not running');
-      this.#driver = driver;
-      // Groups that were named while the transport started.
-      for (const group of this.#groups.values()) if (!driver.has(group.name)) this.#open(driver, group);
       driver.start();
     } catch (error) {
+      this.#end(driver);
       await this.#close().catch(() => {});
       throw error;
     }
@@ -183,10 +183,16 @@ export class RaftHost extends Emitter<RaftHostEvents> {
 
   /** Ends everything at once, without handing over. */
   async #shutDown(): Promise<void> {
-    this.#driver?.stop();
+    if (this.#driver !== null) this.#end(this.#driver);
+    for (const group of this.#groups.values()) group.stopped();
+    await this.#close();
+  }
+
+  #end(driver: HostDriver): void {
+    driver.stop();
+    if (this.#driver !== driver) return;
     this.#driver = null;
     for (const group of this.#groups.values()) group.seated(null);
-    await this.#close();
   }
 
   async #close(): Promise<void> {

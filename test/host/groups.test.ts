@@ -55,6 +55,25 @@ describe('a group that is left and opened again', () => {
     expect([old.isLeader(), old.state, old.term, old.leader]).toEqual([false, 'FOLLOWER', 0, null]);
     expect(hosts.group(leader.ip)).not.toBe(old);
   });
+
+  test('that is left while the host starts takes no part, and can be opened again at once', async () => {
+    const hosts = new HostLab();
+    const site = hosts.site(A);
+    let open = (): void => {};
+    site.transport.startGate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const starting = site.raft.start();
+    await hosts.advance(0);
+    await hosts.group(A, 'g0').leave();
+    await hosts.group(A, 'g1').leave();
+    const again = hosts.group(A, 'g1');
+    open();
+    await starting;
+    await Promise.all([hosts.site(B).raft.start(), hosts.site(C).raft.start()]);
+    await hosts.until(() => again.leader !== null);
+    expect(await hosts.ask(A, 'g0', { type: 'peer' })).toMatchObject({ code: 'UNKNOWN_GROUP' });
+  });
 });
 
 describe('a group that only some hosts take part in', () => {
