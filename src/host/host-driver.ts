@@ -70,6 +70,7 @@ export class HostDriver {
   #alarmAt = Number.POSITIVE_INFINITY;
   #cancelAlarm: () => void = () => {};
   #isStarted = false;
+  #isStopping = false;
   #isRunning = true;
 
   constructor(options: ResolvedHostOptions, hooks: HostHooks) {
@@ -148,8 +149,12 @@ export class HostDriver {
     return seat.core.stored;
   }
 
-  /** Hands over all that is led here, to the other hosts in turn; resolves when they took it, or did not. */
+  /**
+   * Hands over all that is led here before a stop, to the other hosts in turn; resolves when they took it, or did not. No
+   * group comes up for election here any more: with that, letters without an answer could go on for ever.
+   */
   async resignAll(): Promise<void> {
+    this.#isStopping = true;
     const able = this.#beats.followers.filter(({ ip, upSince }) => upSince < Infinity && this.#mayLead(ip));
     const seats = [...this.#beats.led.seats];
     for (let from = 0; from < seats.length; from += MAX_AT_ONCE) {
@@ -248,9 +253,9 @@ export class HostDriver {
     this.#setAlarm();
   }
 
-  /** Whether as many others as an election needs are behind with their answers. */
-  get #isCongested(): boolean {
-    return this.#openLetters >= MAX_OPEN;
+  /** Whether no group comes up for election: too many others are behind with their answers, or this host is to stop. */
+  get #holdsElections(): boolean {
+    return this.#isStopping || this.#openLetters >= MAX_OPEN;
   }
 
   /** Whether elections, or something of the kind, are under way. */
@@ -295,7 +300,7 @@ export class HostDriver {
 
   #setAlarm(): void {
     if (!this.#isRunning || !this.#isStarted) return;
-    const electionDue = this.#isCongested ? Number.POSITIVE_INFINITY : this.#elections.first;
+    const electionDue = this.#holdsElections ? Number.POSITIVE_INFINITY : this.#elections.first;
     const due = Math.min(this.#leases.first, electionDue, this.#beatDue, this.#balanceDue);
     if (due >= this.#alarmAt) return;
     this.#cancelAlarm();
@@ -319,8 +324,8 @@ export class HostDriver {
       this.#beatDue = now + this.#options.timing.heartbeatMs;
       this.#beats.beat();
     }
-    const isMore = !this.#isCongested && this.#look(this.#elections, now, MAX_AT_ONCE);
-    if (isMore && !this.#isCongested) this.#options.clock.afterMail(() => this.#lookAtAll());
+    const isMore = !this.#holdsElections && this.#look(this.#elections, now, MAX_AT_ONCE);
+    if (isMore && !this.#holdsElections) this.#options.clock.afterMail(() => this.#lookAtAll());
     if (now >= this.#balanceDue) this.#balance(now);
     this.#setAlarm();
   }

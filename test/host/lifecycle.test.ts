@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { A, B, C, H, L, LOSE, outcome } from '../node/virtual.js';
+import { A, B, C, H, IN_USE, L, LOSE, outcome } from '../node/virtual.js';
 import { checkHosts, HostLab, leads, type Site } from './lab.js';
 
 checkHosts();
@@ -57,6 +57,20 @@ describe('a stop', () => {
     const from = hosts.network.sent.length;
     await hosts.advance(2 * L);
     expect(hosts.network.sent.slice(from).filter((sent) => sent.from === A)).toEqual([]);
+  });
+
+  test('ends in time, whatever elections go on that nobody answers', async () => {
+    const hosts = new HostLab([A, B, C], { groups: 3 });
+    const site = hosts.site(A);
+    for (let at = 0; at < 300; at++) site.raft.group(`only here ${at}`);
+    for (let at = 0; at < 300; at++) site.store.states.set(`only here ${at}`, IN_USE);
+    await hosts.start();
+    await hosts.until(() => hosts.names.every((name) => hosts.leadersOf(name).length === 1));
+    await hosts.until(() => leads(site.raft).length > 0, 20 * L);
+    hosts.network.treat((_, __, { type }) => (type === 'groups' ? { does: 'carry', replyMs: L / 4 } : null));
+    const from = hosts.now;
+    await hosts.stop(site);
+    expect(hosts.now - from).toBeLessThanOrEqual(L);
   });
 
   test('may be asked again, and before the start, and the host starts again and catches up', async () => {
