@@ -182,6 +182,7 @@ export class HostDriver {
     this.#isRunning = false;
     this.#cancelAlarm();
     for (const seat of [...this.#seats.values()]) this.#close(seat);
+    this.#saver.stop(notRunning());
     this.#requests.abortAll(notRunning());
     for (const resolve of this.#awaitingAnswers.splice(0)) resolve();
   }

@@ -42,6 +42,12 @@ export class Saver {
     return done;
   }
 
+  /** Begins no further write; who waits for one is told `error`: the store is about to be closed. */
+  stop(error: RaftError): void {
+    this.#next?.settle?.reject(error);
+    this.#next = null;
+  }
+
   async #writeAll(): Promise<void> {
     for (let write = this.#next; write !== null; write = this.#next) {
       this.#next = null;

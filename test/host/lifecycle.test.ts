@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { A, B, C, H, IN_USE, L, LOSE, outcome } from '../node/virtual.js';
+import { A, B, C, H, IN_USE, L, LOSE, outcome, settle } from '../node/virtual.js';
 import { checkHosts, HostLab, leads, type Site } from './lab.js';
 
 checkHosts();
@@ -166,6 +166,32 @@ describe('a save that fails', () => {
     await hosts.advance(3 * L);
     expect(hosts.sent(A, 'groups').length + hosts.sent(A, 'beats').length).toBe(from);
     expect(site.process.timers).toBe(0);
+  });
+
+  test('that waits for another when the host stops is not written any more', async () => {
+    const hosts = new HostLab([A, B, C], { groups: 1 });
+    hosts.site(A).store.hangs = true;
+    const [site] = hosts.sites as [Site];
+    site.raft.group('g1');
+    site.store.states.set('g1', IN_USE);
+    await site.raft.start();
+    await hosts.advance(L);
+    const vote = (name: string) =>
+      hosts.ask(A, name, {
+        type: 'vote',
+        peer: { ip: B, state: 'CANDIDATE', term: 1, voteFor: B, leaderDueMs: 0, heartbeatDueMs: 0 },
+      });
+    const first = vote('g0');
+    await settle();
+    const second = vote('g1');
+    await settle();
+    await site.raft.stop();
+    site.store.release();
+    expect(await Promise.all([first, second])).toMatchObject([
+      { code: 'NOT_RUNNING' },
+      { code: 'NOT_RUNNING' },
+    ]);
+    expect(site.store.writes.map((states) => [...states.keys()])).toEqual([['g0']]);
   });
 });
 
