@@ -31,15 +31,20 @@ export class MemoryNetwork {
   }
 }
 
+/** What a transport is while it runs. */
+interface Running {
+  /** Whom it serves. */
+  readonly ip: string;
+  /** Aborted at the stop. */
+  readonly stopped: AbortController;
+  /** End the requests under way. They do not listen to `stopped`: platforms warn of a signal with many listeners. */
+  readonly ends: Set<() => void>;
+}
+
 /** Carries requests within one process, as copies. */
 export class MemoryTransport implements Transport {
   readonly #network: MemoryNetwork;
-  /** The ip that is served, what tells others of the stop, and what ends the requests that were sent from it. */
-  #running: {
-    readonly ip: string;
-    readonly stopped: AbortController;
-    readonly open: Set<() => void>;
-  } | null = null;
+  #running: Running | null = null;
 
   constructor(network: MemoryNetwork) {
     this.#network = network;
@@ -49,23 +54,18 @@ export class MemoryTransport implements Transport {
   async start(local: string, receive: Receive): Promise<void> {
     if (this.#running !== null) throw new RaftError('INVALID_STATE', 'the transport was started before');
     this.#network.attach(local, receive);
-    this.#running = { ip: local, stopped: new AbortController(), open: new Set() };
+    this.#running = { ip: local, stopped: new AbortController(), ends: new Set() };
   }
 
   /** @throws RaftError `UNREACHABLE`, `ABORTED` (by the signal, or as the transport stopped), `NOT_RUNNING` */
   async request(to: string, request: RaftRequest, { signal }: RequestOptions): Promise<unknown> {
-    if (this.#running === null) throw new RaftError('NOT_RUNNING', 'the transport does not run');
-    const { ip, stopped, open } = this.#running;
-    if (signal.aborted) throw aborted(to);
-    const receive = this.#network.receiver(to);
-    const answer = receive(structuredClone(request), ip, stopped.signal);
-    return structuredClone(await unlessAborted(answer, signal, open, to));
+    return this.#carry(to, request, signal);
   }
 
-  /** Of who cannot be reached nothing is told, as by a medium that cannot know. */
-  broadcast(to: readonly string[], request: RaftRequest, { signal, answered }: BroadcastOptions): void {
+  /** Of who cannot be reached nothing is told, as by a medium that cannot know; what is published is not taken back. */
+  broadcast(to: readonly string[], request: RaftRequest, { answered }: BroadcastOptions): void {
     for (const ip of to) {
-      this.request(ip, request, { signal }).then(
+      this.#carry(ip, request, null).then(
         (reply) => answered(ip, reply),
         () => {},
       );
@@ -74,33 +74,35 @@ export class MemoryTransport implements Transport {
 
   async stop(): Promise<void> {
     if (this.#running === null) return;
-    this.#network.detach(this.#running.ip);
-    const { stopped, open } = this.#running;
+    const { ip, stopped, ends } = this.#running;
     this.#running = null;
+    this.#network.detach(ip);
     stopped.abort();
-    for (const abort of [...open]) abort();
+    for (const end of ends) end();
   }
-}
 
-function unlessAborted<T>(
-  answer: Promise<T>,
-  signal: AbortSignal,
-  open: Set<() => void>,
-  to: string,
-): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => {
-      forget();
-      reject(aborted(to));
-    };
-    const forget = (): void => {
-      signal.removeEventListener('abort', abort);
-      open.delete(abort);
-    };
-    signal.addEventListener('abort', abort);
-    open.add(abort);
-    answer.finally(forget).then(resolve, reject);
-  });
+  async #carry(to: string, request: RaftRequest, signal: AbortSignal | null): Promise<unknown> {
+    if (this.#running === null) throw new RaftError('NOT_RUNNING', 'the transport does not run');
+    const { ip, stopped, ends } = this.#running;
+    if (signal?.aborted === true) throw aborted(to);
+    const receive = this.#network.receiver(to);
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        forget();
+        reject(aborted(to));
+      };
+      const forget = (): void => {
+        ends.delete(end);
+        signal?.removeEventListener('abort', end);
+      };
+      ends.add(end);
+      signal?.addEventListener('abort', end);
+      receive(structuredClone(request), ip, stopped.signal)
+        .then((reply) => structuredClone(reply))
+        .finally(forget)
+        .then(resolve, reject);
+    });
+  }
 }
 
 function aborted(to: string): RaftError {

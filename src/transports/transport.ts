@@ -16,7 +16,10 @@ export interface RequestOptions {
 
 /** Options of one publication. */
 export interface BroadcastOptions extends RequestOptions {
-  /** To be called with each answer, be it a refusal, and with the ip of who gave it. Of those that do not answer nothing is told. */
+  /**
+   * To be called with each answer, be it a refusal, and the ip of who gave it, on which the lease relies. Of those that do
+   * not answer nothing is told.
+   */
   readonly answered: (from: string, reply: unknown) => void;
 }
 
