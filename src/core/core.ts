@@ -94,7 +94,6 @@ export class RaftCore {
   readonly #releases: boolean;
   /** The ms from one beat to the next: infinite where a host sends them. */
   readonly #beatEveryMs: number;
-  readonly #lease: Lease;
   readonly #timeouts: ElectionTimeouts;
   readonly #promise: LeaderPromise = { holder: null, until: Number.NEGATIVE_INFINITY };
 
@@ -110,6 +109,10 @@ export class RaftCore {
   /** The processes with which this one began a new cluster. */
   #founders: readonly number[] = NOBODY;
 
+  /** That of this peer's last leadership; until there is one, one that all such peers share, and that nothing changes. */
+  #lease: Lease = NO_LEASE;
+  /** By how many ms the time of leases runs ahead of the clock. */
+  #aheadMs = 0;
   #electionDue = 0;
   #heartbeatDue = 0;
   /** The stamp of the newest beat. */
@@ -127,7 +130,6 @@ export class RaftCore {
     this.#revision = options.revision ?? NO_REVISION;
     this.#registry = this.#newRegistry(options);
     this.#releases = this.#resolveRelease(options);
-    this.#lease = new Lease(this.timing);
     this.#beatEveryMs = options.group === undefined ? this.timing.heartbeatMs : Number.POSITIVE_INFINITY;
     this.#timeouts = new ElectionTimeouts(this.peers, this.timing, this.#random, options.group);
     this.#roundNumber = Math.floor(this.#random() * 2 ** 31);
@@ -178,7 +180,8 @@ export class RaftCore {
   /** Tells that the wall clock went `ms` further than the monotonic one: a host was suspended. Only leases age by it. */
   wallClockGained(ms: number): void {
     assert(ms >= 0, 'a wall clock gains at least nothing');
-    this.#lease.age(ms);
+    this.#aheadMs += ms;
+    if (this.#lease !== NO_LEASE) this.#lease.age(ms);
   }
 
   /** Does what is due at `now`: beats, elections, stepping down. */
@@ -569,6 +572,8 @@ export class RaftCore {
       promisedMs: Math.max(promisedMs, last.promisedMs),
       ...(learner === undefined ? {} : { learner }),
     };
+    // From its first term on a cluster is no new one; what it holds is told by its founders for ever.
+    if (term > 0 && this.#registry === null) this.#founders = NOBODY;
     this.peers.output({ type: 'save', state: this.#saving, ...(data === null ? {} : { data }) });
   }
 
@@ -912,11 +917,18 @@ export class RaftCore {
       this.peers.announceLeader();
       return;
     }
+    if (this.#lease === NO_LEASE) this.#lease = this.#newLease();
     this.#lease.begin(now, this.peers.others, this.peers.otherVoters, this.#needed());
     this.#registry?.lead(this.#self.term, this.peers.members);
     this.#applyMembers();
     this.#beat(now);
     this.#leadOnceLeased(now);
+  }
+
+  #newLease(): Lease {
+    const lease = new Lease(this.timing);
+    lease.age(this.#aheadMs);
+    return lease;
   }
 
   #tickLeader(now: number): void {
@@ -1216,6 +1228,8 @@ function left(ms: number): number {
 const COMMIT_BEAT_DIVISOR = 10;
 
 const NO_KEYS: readonly DatumKey[] = [];
+
+const NO_LEASE = new Lease(resolveTiming());
 
 const NOBODY: readonly number[] = [];
 

@@ -381,7 +381,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   announceLeader(): void {
     if (this.#leader === null) return;
     const leader = this.#fixed(this.#leader);
-    this.#announced = leader;
+    this.#announced = this.#lastLeader = leader;
     this.#queue(() => this.emit('makeLeader', new MakeLeaderEvent(leader, this.#self.snapshot())));
   }
 

@@ -94,7 +94,8 @@ export class Rejoin {
 
   /** The ids of those that were empty as well. */
   get founders(): readonly number[] {
-    return this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]));
+    const ids = this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId]));
+    return [...ids]; // A copy is no longer than it must be: peers keep it.
   }
 
   /**

@@ -140,11 +140,13 @@ export class HostBeats {
   }
 
   /** The beats to come stand for `group` no longer; those that came did. */
-  #leave(leader: LeaderHost, group: string): void {
+  #leave(leader: LeaderHost, group: string): string {
     const seat = this.#options.seatOf(group);
-    if (seat?.follows !== leader) return;
-    this.tell(seat);
-    seat.follows = null;
+    if (seat?.follows === leader) {
+      this.tell(seat);
+      seat.follows = null;
+    }
+    return seat?.name ?? group;
   }
 
   /** Hands a beat to the core of a group that does not follow yet. */

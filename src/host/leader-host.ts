@@ -27,10 +27,11 @@ export class LeaderHost {
   /**
    * Takes over what changed in the list.
    *
-   * @param leave called for each group that follows as yet, before the list changes for it
+   * @param leave called for each group before the list changes for it; returns its name, the very text that is kept here
+   *   anyway
    * @returns whether the list is the one that the beats stand for
    */
-  take(beats: Beats, leave: (group: string) => void): boolean {
+  take(beats: Beats, leave: (group: string) => string): boolean {
     if (beats.process !== this.#process) this.#forget(beats.process, leave);
     if (beats.since === 0 && beats.version > this.version) this.#replace(beats, leave);
     else if (beats.since <= this.version && this.version <= beats.version) this.#change(beats, leave);
@@ -65,13 +66,13 @@ export class LeaderHost {
     return { peer, datums: [], leaderTimeoutMs, sentAt: this.#sentAt };
   }
 
-  #forget(process: number, leave: (group: string) => void): void {
+  #forget(process: number, leave: (group: string) => string): void {
     this.#drop([...this.#terms.keys()], leave);
     this.#process = process;
     this.version = 0;
   }
 
-  #replace({ led, version }: Beats, leave: (group: string) => void): void {
+  #replace({ led, version }: Beats, leave: (group: string) => string): void {
     const listed = new Set(led.map(({ group }) => group));
     this.#drop(
       [...this.#terms.keys()].filter((group) => !listed.has(group)),
@@ -81,13 +82,13 @@ export class LeaderHost {
     this.version = version;
   }
 
-  #change({ led, unled, version }: Beats, leave: (group: string) => void): void {
+  #change({ led, unled, version }: Beats, leave: (group: string) => string): void {
     this.#drop(unled, leave);
     this.#list(led, leave);
     this.version = version;
   }
 
-  #drop(groups: readonly string[], leave: (group: string) => void): void {
+  #drop(groups: readonly string[], leave: (group: string) => string): void {
     for (const group of groups) {
       if (!this.#terms.has(group)) continue;
       leave(group);
@@ -96,12 +97,12 @@ export class LeaderHost {
     }
   }
 
-  #list(led: Beats['led'], leave: (group: string) => void): void {
+  #list(led: Beats['led'], leave: (group: string) => string): void {
     for (const { group, term } of led) {
       if (this.#terms.get(group) === term) continue;
-      leave(group);
-      this.#terms.set(group, term);
-      this.apart.add(group);
+      const name = leave(group);
+      this.#terms.set(name, term);
+      this.apart.add(name);
     }
   }
 }

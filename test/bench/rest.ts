@@ -8,6 +8,7 @@ import { version } from './etcd.js';
 import { median } from './registry/load.js';
 import { measure, type Rest } from './rest/measure.js';
 import { sides } from './rest/sides.js';
+import { installSs } from './rest/sockets.js';
 
 const { values } = parseArgs({
   options: {
@@ -34,6 +35,7 @@ setTimeout(() => {
   process.exit(1);
 }, LIMIT_MS).unref();
 
+installSs();
 const loadBefore = loadavg();
 const rests: Rest[] = [];
 for (const size of sizes) rests.push(...(await measured(size)));

@@ -81,7 +81,7 @@ describe('the list of another host', () => {
   /** A host that holds version 3 of the list of a and b, which follow. */
   function held(): LeaderHost {
     const host = new LeaderHost(A);
-    expect(host.take(beats({ version: 3, led: led('a', 'b') }), () => {})).toBe(true);
+    expect(host.take(beats({ version: 3, led: led('a', 'b') }), (group) => group)).toBe(true);
     host.apart.clear();
     return host;
   }
@@ -89,7 +89,10 @@ describe('the list of another host', () => {
   /** What `host` holds after these beats, of whom it takes leave, and who is apart. */
   function taken(host: LeaderHost, fields: Partial<Beats>) {
     const left: string[] = [];
-    const counts = host.take(beats(fields), (group) => left.push(group));
+    const counts = host.take(beats(fields), (group) => {
+      left.push(group);
+      return group;
+    });
     const terms = ['a', 'b', 'c'].map((group) => host.termOf(group));
     return { counts, left, terms, apart: [...host.apart], version: host.version };
   }
@@ -201,7 +204,7 @@ describe('the list of another host', () => {
         let term = 0;
         let version = 0;
         const deliver = (sent: Beats): void => {
-          if (host.take(sent, () => {})) {
+          if (host.take(sent, (group) => group)) {
             for (const [name, { ledVersion }] of all) {
               if (sent.version !== list.version) continue;
               const known = all.get(name)!.core.peers.self.term;

@@ -78,6 +78,7 @@ export const FIELDS = {
       '$revision',
       '$registry',
       '$lease',
+      '$aheadMs',
       '$timeouts',
       '$promise',
       '$now',
@@ -151,6 +152,7 @@ interface OpenCore {
   $learner: number | undefined;
   $promise: { holder: string | null; until: number };
   $lease: OpenLease;
+  $newLease(): OpenLease;
   $now: number;
   $saving: StoredState;
   $durable: StoredState;
@@ -349,9 +351,10 @@ export class Cores {
   }
 
   #openLease(core: RaftCore, open: OpenCore, local: Local): void {
-    const { $lease: lease } = open;
     const { others, otherVoters } = core.peers;
     if (local.state !== LEADER && !this.#bounds.keepDead) return;
+    open.$lease = open.$newLease();
+    const { $lease: lease } = open;
     lease.$others = others;
     lease.$voters = otherVoters.map((ip) => others.indexOf(ip));
     lease.$needed = open.$needed();

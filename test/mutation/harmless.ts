@@ -54,8 +54,8 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
   ],
   'only whether it changed is looked at': ['src/node/leading.ts: this.#stops++; => this.#stops--;'],
   'no id is asked for that is not a number': [
-    'src/core/rejoin.ts: return this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])); => return this.#replies().flatMap(({ rejoinId }) => (false ? [] : [rejoinId]));',
-    'src/core/rejoin.ts: return this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])); => return this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? ["Stryker was here"] : [rejoinId]));',
+    'src/core/rejoin.ts: const ids = this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])); => const ids = this.#replies().flatMap(({ rejoinId }) => (false ? [] : [rejoinId]));',
+    'src/core/rejoin.ts: const ids = this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])); => const ids = this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? ["Stryker was here"] : [rejoinId]));',
   ],
 };
 

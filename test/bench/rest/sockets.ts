@@ -9,14 +9,16 @@ export interface Socket {
   readonly bytesSent: number;
 }
 
-/**
- * The open connections of the processes `pids`: each that is between two of them appears twice.
- *
- * @throws Error where there is no `ss`
- */
+/** Gets `ss` from Debian where it is missing. */
+export function installSs(): void {
+  const isThere = (): boolean => spawnSync('ss', ['--version']).error === undefined;
+  if (!isThere()) spawnSync('apt-get', ['install', '-y', 'iproute2'], { stdio: 'ignore' });
+  if (!isThere()) throw new Error('there is no ss: apt-get install iproute2');
+}
+
+/** The open connections of the processes `pids`: each that is between two of them appears twice. */
 export function socketsOf(pids: readonly number[]): readonly Socket[] {
-  const { stdout, error } = spawnSync('ss', ['--tcp', '--info', '--processes', '-HnO'], { encoding: 'utf8' });
-  if (error !== undefined) throw new Error('there is no ss: apt-get install iproute2', { cause: error });
+  const { stdout } = spawnSync('ss', ['--tcp', '--info', '--processes', '-HnO'], { encoding: 'utf8' });
   const own = new Set(pids);
   return stdout
     .split('\n')

@@ -124,7 +124,8 @@ export interface OpenRegistry {
 
 export interface OpenCore {
   readonly $registry: OpenRegistry;
-  readonly $lease: Lease & { $electedAt: number };
+  $lease: Lease & { $electedAt: number };
+  $newLease(): Lease & { $electedAt: number };
   readonly $promise: { holder: string | null; until: number };
   readonly $learner: number | undefined;
   $now: number;
@@ -186,6 +187,7 @@ export class Keepers {
     this.#openDatums(open.$registry, keeper);
     if (keeper.leads !== null) {
       peers.$leader = self;
+      open.$lease = open.$newLease();
       open.$lease.begin(NOW, core.peers.others, core.peers.otherVoters, open.$needed());
       this.#openLeadership(open.$registry, keeper.leads);
     }
