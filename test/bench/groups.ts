@@ -23,7 +23,7 @@ const seconds = Number(values.seconds);
 const kills = Number(values.kills);
 /** L of the preset `lan`. */
 const TIMEOUT_MS = 500;
-const PROGRAM = new URL('groups/member.ts', import.meta.url).pathname;
+const PROGRAM = new URL('groups/member.mjs', import.meta.url).pathname;
 /** Past it the run has failed. */
 const LIMIT_MS = 1_000 * (60 + seconds + 30 * kills);
 
