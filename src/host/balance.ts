@@ -24,41 +24,54 @@ export interface Leaderships {
   readonly led: Iterable<Seat>;
 }
 
+/** How many groups a host leads, and how many it should. */
+interface Account {
+  readonly ip: string;
+  readonly count: number;
+  readonly share: number;
+}
+
 /**
  * Which leaderships this host hands over, and to whom, so that all hosts of the highest priority that are there come to lead
- * equally many groups. It gives away at most what it has above its share, so that several hosts that do the same at once
- * do not give too much.
+ * equally many groups. All hosts that know the same compute the same moves of all of them, and each makes its own: several
+ * that do so at once do not give too much.
  */
-export function movesOf({ ip, able, steady, counts, led }: Leaderships): readonly Move[] {
-  const isThere = new Set([ip, ...steady.map((host) => host.ip)]);
-  const there = able.filter((member) => isThere.has(member.ip));
-  const highest = Math.max(...there.map(({ priority }) => priority));
-  const equals = there.filter(({ priority }) => priority === highest).map((member) => member.ip);
-  const known = new Map(equals.map((one) => [one, counts.get(one) ?? 0]));
-  const own = counts.get(ip) ?? 0;
-  const total = [...known.values()].reduce((sum, count) => sum + count, known.has(ip) ? 0 : own);
-  const others = equals.filter((one) => one !== ip);
+export function movesOf(known: Leaderships): readonly Move[] {
+  const { ip, steady, led } = known;
+  const receivers = receiversOf(ip, accountsOf(known));
+  const apart = new Map(steady.map((host) => [host.ip, host.apart]));
   const moves: Move[] = [];
-  let left = own;
   for (const seat of led) {
-    const to = others.reduce<string | null>((least, one) => lesser(known, least, one), null);
-    if (to === null || moves.length === MAX_AT_ONCE) break;
-    if (!isAbove(left, known.get(to) ?? 0, total / equals.length, known.has(ip))) break;
-    if (seat.isSaving || steady.some((host) => host.ip === to && host.apart.has(seat))) continue;
-    moves.push({ seat, to });
-    known.set(to, (known.get(to) ?? 0) + 1);
-    left--;
+    const to = receivers[moves.length];
+    if (to === undefined || moves.length === MAX_AT_ONCE) break;
+    if (!seat.isSaving && apart.get(to)?.has(seat) !== true) moves.push({ seat, to });
   }
   return moves;
 }
 
-function lesser(counts: ReadonlyMap<string, number>, a: string | null, b: string): string {
-  return a !== null && (counts.get(a) ?? 0) <= (counts.get(b) ?? 0) ? a : b;
+/** The hosts that are there; who leads the most now is first to be left one more than others, if it does not come out even. */
+function accountsOf({ ip, able, steady, counts }: Leaderships): readonly Account[] {
+  const isThere = new Set([ip, ...steady.map((host) => host.ip)]);
+  const there = able
+    .filter((member) => isThere.has(member.ip))
+    .map((member) => ({ ...member, count: counts.get(member.ip) ?? 0 }))
+    .sort((a, b) => b.priority - a.priority || b.count - a.count || (a.ip < b.ip ? -1 : 1));
+  const equals = there.filter(({ priority }) => priority === there[0]?.priority).length;
+  const total = there.reduce((sum, { count }) => sum + count, 0);
+  const shareOf = (at: number): number => Math.floor(total / equals) + (at < total % equals ? 1 : 0);
+  return there.map((host, at) => ({ ip: host.ip, count: host.count, share: at < equals ? shareOf(at) : 0 }));
 }
 
-/** Whether a host with `own` groups hands one to a host with `other`, if `share` is what each should have. */
-function isAbove(own: number, other: number, share: number, isEqual: boolean): boolean {
-  if (!isEqual) return own > 0;
-  if (own - other < 2) return false;
-  return own > Math.ceil(share) || (own > Math.floor(share) && other < Math.floor(share));
+/** To whom `ip` gives what it has above its share: those below theirs are filled up by one giver after the other. */
+function receiversOf(ip: string, accounts: readonly Account[]): readonly string[] {
+  const lacking = accounts.flatMap((host) =>
+    Array<string>(Math.max(0, host.share - host.count)).fill(host.ip),
+  );
+  let from = 0;
+  for (const giver of accounts) {
+    const above = Math.max(0, giver.count - giver.share);
+    if (giver.ip === ip) return lacking.slice(from, from + above);
+    from += above;
+  }
+  return [];
 }
