@@ -207,6 +207,7 @@ export class HostDriver {
     for (const seat of this.#seats.values()) {
       if (!seat.isSaving) this.#beats.tell(seat);
       seat.core.wallClockGained(ms);
+      this.#schedule(seat);
     }
     this.#aheadMs += ms;
   };
