@@ -81,7 +81,8 @@ export class HostDriver {
     this.#requests = new Requests(transport, clock, timing.leaderTimeoutMs / 2);
     this.#saver = new Saver(store);
     const others = members.ips.filter((one) => one !== ip);
-    this.#outbox = new Outbox(this.#requests, others, () => this.#answersCame());
+    const voters = members.voters.map((member) => member.ip).filter((one) => one !== ip);
+    this.#outbox = new Outbox(this.#requests, voters, () => this.#answersCame());
     this.#beats = new HostBeats({
       ip,
       others,

@@ -18,15 +18,18 @@ const MAX_LETTERS = 250;
 export class Outbox {
   readonly #requests: Requests;
   readonly #waiting = new Map<string, Letter[]>();
-  /** How many letters to each host have no answer yet. */
+  /** How many letters to each host that votes have no answer yet: groups ask no others. */
   readonly #open = new Map<string, number>();
   readonly #changed: () => void;
 
-  /** @param changed told when letters were answered, or failed */
-  constructor(requests: Requests, others: readonly string[], changed: () => void) {
+  /**
+   * @param voters the ips of the other hosts that vote
+   * @param changed told when letters were answered, or failed
+   */
+  constructor(requests: Requests, voters: readonly string[], changed: () => void) {
     this.#requests = requests;
     this.#changed = changed;
-    for (const ip of others) this.#open.set(ip, 0);
+    for (const ip of voters) this.#open.set(ip, 0);
   }
 
   /** Has `request` of the group of `seat` go to the host `to` at the end of this turn. */
@@ -41,7 +44,7 @@ export class Outbox {
     queueMicrotask(() => this.#flush(to));
   }
 
-  /** The letters without an answer at each host, the fewest first. */
+  /** The letters without an answer at each host that votes, the fewest first. */
   get open(): readonly number[] {
     return [...this.#open.values()].sort((a, b) => a - b);
   }
