@@ -22,12 +22,6 @@ const debug = createDebug('raftbeat:host');
 /** The most groups that are looked at before the mail that came meanwhile. */
 const MAX_AT_ONCE = 250;
 
-/**
- * The most letters that may wait for their answers at as many other hosts as an election needs. Beyond it no group comes up
- * for election: if thousands did at once, none of their rounds would be over in time.
- */
-const MAX_OPEN = 500;
-
 type GroupReply = GroupReplies['replies'][number];
 
 /** What a group is opened with. */
@@ -61,8 +55,6 @@ export class HostDriver {
   readonly #leases = new Deadlines<Seat>();
   readonly #elections = new Deadlines<Seat>();
   readonly #seatHost: SeatHost;
-  /** How many other hosts an election needs. */
-  readonly #needed: number;
   #awaitingAnswers: (() => void)[] = [];
   #aheadMs = 0;
   #beatDue: number;
@@ -82,7 +74,15 @@ export class HostDriver {
     this.#saver = new Saver(store);
     const others = members.ips.filter((one) => one !== ip);
     const voters = members.voters.map((member) => member.ip).filter((one) => one !== ip);
-    this.#outbox = new Outbox(this.#requests, voters, () => this.#answersCame());
+    this.#outbox = new Outbox({
+      requests: this.#requests,
+      others,
+      voters,
+      needed: Math.floor(members.voters.length / 2),
+      pauseMs: timing.heartbeatMs,
+      now: () => this.#now(),
+      changed: () => this.#answersCame(),
+    });
     this.#beats = new HostBeats({
       ip,
       others,
@@ -102,7 +102,6 @@ export class HostDriver {
       changed: (seat) => this.#changed(seat),
       failed: (error) => this.#fail(error),
     };
-    this.#needed = Math.floor(members.voters.length / 2);
     const now = this.#now();
     this.#beatDue = now + timing.heartbeatMs;
     this.#balanceDue = now + 2 * timing.leaderTimeoutMs;
@@ -247,7 +246,7 @@ export class HostDriver {
 
   /** Resolves when no letter waits for its answer. */
   async #untilAnswered(): Promise<void> {
-    while (this.#isRunning && this.#outbox.open.some((letters) => letters > 0))
+    while (this.#isRunning && !this.#outbox.isEmpty)
       await new Promise<void>((resolve) => this.#awaitingAnswers.push(resolve));
   }
 
@@ -256,19 +255,9 @@ export class HostDriver {
     this.#setAlarm();
   }
 
-  /** Whether no group comes up for election: too many others are behind with their answers, or this host is to stop. */
-  get #holdsElections(): boolean {
-    return this.#isStopping || this.#openLetters >= MAX_OPEN;
-  }
-
-  /** Whether elections, or something of the kind, are under way. */
-  get #isElecting(): boolean {
-    return this.#openLetters > 0;
-  }
-
-  /** How many letters wait for their answers at each of as many others as an election needs, at least. */
-  get #openLetters(): number {
-    return this.#outbox.open[this.#needed - 1] ?? 0;
+  /** How many groups may come up for election: none while this host is to stop. */
+  #electionsAt(now: number): number {
+    return this.#isStopping ? 0 : this.#outbox.roomAt(now);
   }
 
   #send(seat: Seat, output: Exclude<Output, SaveOutput>): void {
@@ -289,13 +278,14 @@ export class HostDriver {
     this.#setAlarm();
   }
 
-  /** Notes when the core must be looked at; one that waits for a save is looked at when that is done. */
+  /** Notes when the core must be looked at: one that waits for a save or for answers, when that is over. */
   #schedule(seat: Seat): void {
     const deadlines = seat.core.peers.self.state === 'LEADER' ? this.#leases : this.#elections;
     if (seat.deadlines !== deadlines) seat.deadlines?.delete(seat);
     seat.deadlines = deadlines;
     const due = seat.core.nextDeadline();
-    if (seat.isSaving || due === Number.POSITIVE_INFINITY) deadlines.delete(seat);
+    const waits = seat.isSaving || (deadlines === this.#elections && seat.letters > 0);
+    if (waits || due === Number.POSITIVE_INFINITY) deadlines.delete(seat);
     else deadlines.set(seat, due);
   }
 
@@ -303,13 +293,18 @@ export class HostDriver {
 
   #setAlarm(): void {
     if (!this.#isRunning || !this.#isStarted) return;
-    const electionDue = this.#holdsElections ? Number.POSITIVE_INFINITY : this.#elections.first;
+    // Without room they wait for answers, or for the next beat.
+    const electionDue = this.#elections.first < this.#alarmAt ? this.#electionDue() : this.#alarmAt;
     const due = Math.min(this.#leases.first, electionDue, this.#beatDue, this.#balanceDue);
     if (due >= this.#alarmAt) return;
     this.#cancelAlarm();
     this.#alarmAt = due;
     const waitMs = Math.min(MAX_MS, Math.max(0, Math.ceil(due - this.#now())));
     this.#cancelAlarm = this.#options.clock.setTimer(() => this.#ring(), waitMs);
+  }
+
+  #electionDue(): number {
+    return this.#electionsAt(this.#now()) > 0 ? this.#elections.first : Number.POSITIVE_INFINITY;
   }
 
   /** A wake-up is only a reason to look at the clock; what is due waits for the mail that is already there. */
@@ -327,8 +322,8 @@ export class HostDriver {
       this.#beatDue = now + this.#options.timing.heartbeatMs;
       this.#beats.beat();
     }
-    const isMore = !this.#holdsElections && this.#look(this.#elections, now, MAX_AT_ONCE);
-    if (isMore && !this.#holdsElections) this.#options.clock.afterMail(() => this.#lookAtAll());
+    const isMore = this.#look(this.#elections, now, Math.min(MAX_AT_ONCE, this.#electionsAt(now)));
+    if (isMore && this.#electionsAt(now) > 0) this.#options.clock.afterMail(() => this.#lookAtAll());
     if (now >= this.#balanceDue) this.#balance(now);
     this.#setAlarm();
   }
@@ -352,7 +347,7 @@ export class HostDriver {
     }
     this.#beats.tell(seat);
     this.#schedule(seat);
-    if (seat.due <= now) seat.run(tick);
+    if (seat.place >= 0 && seat.due <= now) seat.run(tick);
   }
 
   // ---- Balance
@@ -361,7 +356,7 @@ export class HostDriver {
   #balance(now: number): void {
     const { balance, ip, members, timing } = this.#options;
     this.#balanceDue = now + timing.leaderTimeoutMs;
-    if (!balance || this.#beats.led.size === 0 || this.#isElecting) return;
+    if (!balance || this.#beats.led.size === 0 || !this.#outbox.isEmpty) return;
     const counts = new Map<string, number>();
     for (const { core } of this.#seats.values()) {
       const leader = core.peers.leader?.ip;

@@ -1,4 +1,4 @@
-import type { RaftError } from '../core/errors.js';
+import { RaftError } from '../core/errors.js';
 import type { GroupRequest } from '../core/messages.js';
 import { decodePeerReply, decodeVoteReply } from '../node/decode.js';
 import { decodeGroupReplies } from '../node/decode-groups.js';
@@ -14,85 +14,149 @@ interface Letter {
 /** The most letters of one message: more would keep other mail waiting for too long at their receiver. */
 const MAX_LETTERS = 250;
 
-/** Collects what groups ask of other hosts during a turn, and sends it together; answers go to the cores. */
-export class Outbox {
-  readonly #requests: Requests;
-  readonly #waiting = new Map<string, Letter[]>();
-  /** How many letters to each host that votes have no answer yet: groups ask no others. */
-  readonly #open = new Map<string, number>();
-  readonly #changed: () => void;
+/** How many letters may wait for their answers at one host, at most and at least. */
+const MAX_WINDOW = 500;
+const MIN_WINDOW = 50;
 
-  /**
-   * @param voters the ips of the other hosts that vote
-   * @param changed told when letters were answered, or failed
-   */
-  constructor(requests: Requests, voters: readonly string[], changed: () => void) {
-    this.#requests = requests;
-    this.#changed = changed;
-    for (const ip of voters) this.#open.set(ip, 0);
+/** The letters to one host. */
+class Destination {
+  waiting: Letter[] = [];
+  /** How many have no answer yet, and how many may have none. */
+  #open = 0;
+  #window = MAX_WINDOW / 2;
+  /** One that did not answer is left alone until then. */
+  #pausedUntil = Number.NEGATIVE_INFINITY;
+
+  get isEmpty(): boolean {
+    return this.#open === 0 && this.waiting.length === 0;
   }
 
-  /** Has `request` of the group of `seat` go to the host `to` at the end of this turn. */
-  put(to: string, seat: Seat, request: GroupRequest): void {
-    this.#count(to, 1);
-    const waiting = this.#waiting.get(to);
-    if (waiting !== undefined) {
-      waiting.push({ seat, request });
-      return;
-    }
-    this.#waiting.set(to, [{ seat, request }]);
-    queueMicrotask(() => this.#flush(to));
+  /** How many letters more it may be sent at `now`, besides those that wait. */
+  roomAt(now: number): number {
+    return now < this.#pausedUntil ? 0 : Math.max(0, this.#window - this.#open - this.waiting.length);
   }
 
-  /** The letters without an answer at each host that votes, the fewest first. */
-  get open(): readonly number[] {
-    return [...this.#open.values()].sort((a, b) => a - b);
+  sent(letters: number): void {
+    this.#open += letters;
   }
 
-  #count(to: string, letters: number): void {
-    this.#open.set(to, (this.#open.get(to) ?? 0) + letters);
+  answered(letters: number): void {
+    this.#open -= letters;
+    this.#window = Math.min(MAX_WINDOW, this.#window + letters);
   }
 
-  #flush(to: string): void {
-    const letters = this.#waiting.get(to) ?? [];
-    this.#waiting.delete(to);
-    for (let at = 0; at < letters.length; at += MAX_LETTERS)
-      this.#send(to, letters.slice(at, at + MAX_LETTERS));
-  }
-
-  #send(to: string, letters: readonly Letter[]): void {
-    const requests = letters.map(({ seat, request }) => ({ group: seat.name, request }));
-    const failed = (error: RaftError): void => {
-      for (const { seat, request } of letters) refuse(seat, to, request, error);
-      this.#closed(to, letters);
-    };
-    const answered = (raw: unknown): void => {
-      try {
-        const replies = decodeGroupReplies(raw, letters.length);
-        for (const [at, { seat, request }] of letters.entries()) deliver(seat, to, request, replies[at]);
-        this.#closed(to, letters);
-      } catch (error) {
-        failed(error as RaftError);
-      }
-    };
-    this.#requests.begin(to, { type: 'groups', requests }, answered, failed);
-  }
-
-  #closed(to: string, letters: readonly Letter[]): void {
-    this.#count(to, -letters.length);
-    this.#changed();
+  failed(letters: number, pausedUntil: number): void {
+    this.#open -= letters;
+    this.#window = Math.max(MIN_WINDOW, this.#window / 2);
+    this.#pausedUntil = pausedUntil;
   }
 }
 
+/** What an outbox is made of. */
+export interface OutboxOptions {
+  readonly requests: Requests;
+  /** The ips of the other hosts, and of those of them that vote. */
+  readonly others: readonly string[];
+  readonly voters: readonly string[];
+  /** How many of these an election needs. */
+  readonly needed: number;
+  /** For how many ms a host that did not answer is left alone. */
+  readonly pauseMs: number;
+  readonly now: () => number;
+  /** Told when letters were answered, or failed. */
+  readonly changed: () => void;
+}
+
+/**
+ * Collects what groups ask of other hosts during a turn, and sends it together; answers go to the cores.
+ *
+ * No host is sent more than it answers in time: what is too much fails at once, and is asked again in its turn. Otherwise
+ * thousands of groups that come up together would have each other's answers come too late.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #destinations: ReadonlyMap<string, Destination>;
+  readonly #voters: readonly Destination[];
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#destinations = new Map(options.others.map((ip) => [ip, new Destination()]));
+    this.#voters = options.voters.flatMap((ip) => this.#destinations.get(ip) ?? []);
+  }
+
+  /** Has `request` of the group of `seat` go to the host `to`, another one, at the end of this turn. */
+  put(to: string, seat: Seat, request: GroupRequest): void {
+    const destination = this.#destinations.get(to);
+    if (destination === undefined) return;
+    seat.letters++;
+    destination.waiting.push({ seat, request });
+    if (destination.waiting.length === 1) queueMicrotask(() => this.#flush(to, destination));
+  }
+
+  /** How many groups more may come up for election at `now`: as many others as one needs have room for that. */
+  roomAt(now: number): number {
+    const rooms = this.#voters.map((voter) => voter.roomAt(now)).sort((a, b) => b - a);
+    return rooms[this.#options.needed - 1] ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether nothing waits for an answer. */
+  get isEmpty(): boolean {
+    return [...this.#destinations.values()].every((destination) => destination.isEmpty);
+  }
+
+  #flush(to: string, destination: Destination): void {
+    const letters = destination.waiting;
+    destination.waiting = [];
+    const room = Math.floor(destination.roomAt(this.#options.now()));
+    const sent = letters.slice(0, room);
+    destination.sent(sent.length);
+    for (let at = 0; at < sent.length; at += MAX_LETTERS)
+      this.#send(to, destination, sent.slice(at, at + MAX_LETTERS));
+    if (sent.length === letters.length) return;
+    for (const { seat, request } of letters.slice(room)) refuse(seat, to, request, TOO_MANY);
+    this.#options.changed();
+  }
+
+  #send(to: string, destination: Destination, letters: readonly Letter[]): void {
+    const requests = letters.map(({ seat, request }) => ({ group: seat.name, request }));
+    const failed = (error: RaftError): void => {
+      const { now, pauseMs } = this.#options;
+      destination.failed(letters.length, now() + pauseMs);
+      for (const { seat, request } of letters) refuse(seat, to, request, error);
+      this.#options.changed();
+    };
+    const answered = (raw: unknown): void => {
+      let replies: readonly unknown[];
+      try {
+        replies = decodeGroupReplies(raw, letters.length);
+      } catch (error) {
+        failed(error as RaftError);
+        return;
+      }
+      destination.answered(letters.length);
+      for (const [at, { seat, request }] of letters.entries()) deliver(seat, to, request, replies[at]);
+      this.#options.changed();
+    };
+    this.#options.requests.begin(to, { type: 'groups', requests }, answered, failed);
+  }
+}
+
+const TOO_MANY = new RaftError('BUSY', 'too many requests of groups wait for their answers');
+
 function deliver(seat: Seat, from: string, request: GroupRequest, raw: unknown): void {
+  let input: Input<void>;
   try {
-    seat.run(inputOf(from, request, raw));
+    input = inputOf(from, request, raw);
   } catch (error) {
     refuse(seat, from, request, error as RaftError);
+    return;
   }
+  seat.letters--;
+  seat.run(input);
 }
 
 function refuse(seat: Seat, to: string, request: GroupRequest, error: RaftError): void {
+  seat.letters--;
   seat.run((core, now) => core.requestFailed(to, request, error, now));
 }
 

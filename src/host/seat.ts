@@ -51,6 +51,8 @@ export class Seat implements Due {
   follows: LeaderHost | null = null;
   /** The version of the list of led groups that it came into; 0 while it is not led here. */
   ledVersion = 0;
+  /** How many of its requests have no answer yet. */
+  letters = 0;
   /** The number of the newest news of other hosts that the core was told. */
   toldUpTo = 0;
   readonly #host: SeatHost;
