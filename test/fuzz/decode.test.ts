@@ -9,18 +9,22 @@ import {
   decodeVote,
   decodeVoteReply,
 } from '../../src/node/decode.js';
+import { decodeBeatsReply } from '../../src/node/decode-groups.js';
 import { arbitraryRequest } from '../node/messages.js';
 import { anyJson, FUZZ, prototypes } from './hostile.js';
 
 type Decode = (raw: unknown) => unknown;
 
 const REQUESTS: readonly Decode[] = [decodeRequest, decodeVote, decodeBeat];
-const REPLIES: readonly Decode[] = [decodeVoteReply, decodeBeatReply, decodePeerReply];
+const REPLIES: readonly Decode[] = [decodeVoteReply, decodeBeatReply, decodePeerReply, decodeBeatsReply];
 
 /** All keys that a decoded message may bear, at any depth. */
 const KNOWN: ReadonlySet<string> = new Set(
   `type peer preVote round transfer revision datums leaderTimeoutMs sentAt id key timestamp term seq ip voteFor
-  leaderDueMs heartbeatDueMs state granted promiseMs requestTerm empty rejoinId promisedMs`.split(/\s+/),
+  leaderDueMs heartbeatDueMs state granted promiseMs requestTerm empty rejoinId promisedMs
+  process writes number value ifTimestamp since version led unled group requests request refused code`.split(
+    /\s+/,
+  ),
 );
 
 function outcome(decode: Decode, raw: unknown): { readonly decoded: unknown } | RaftError {

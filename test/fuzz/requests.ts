@@ -21,6 +21,8 @@ const type = fc.constantFrom(
   'beat',
   'transfer',
   'writes',
+  'beats',
+  'groups',
   'peer',
   'leader',
   'state',

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { PeerSnapshot, RaftRequest } from 'raftbeat';
+import type { GroupRequest } from '../../src/core/messages.js';
 
 const MAX_MS = 2 ** 31 - 1;
 
@@ -32,6 +33,15 @@ const arbitraryWrite = fc.record(
   { requiredKeys: ['number', 'key', 'value'] },
 );
 
+const arbitraryGroup = fc.oneof(fc.constantFrom('g0', '__proto__'), fc.stringMatching(/^[\w /-]{1,256}$/));
+
+/** What the peers of one group ask of each other. */
+const arbitraryLetter: fc.Arbitrary<GroupRequest> = fc.oneof(
+  fc.record({ type: fc.constant('vote' as const), peer: arbitraryPeer }),
+  fc.record({ type: fc.constant('transfer' as const), peer: arbitraryPeer }),
+  fc.record({ type: fc.constant('peer' as const), id: fc.maxSafeNat() }, { requiredKeys: ['type'] }),
+);
+
 /** Any valid request. */
 export const arbitraryRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
   fc.record(
@@ -62,6 +72,21 @@ export const arbitraryRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
     process: fc.maxSafeNat(),
     term: fc.oneof(fc.nat(5), fc.maxSafeNat()),
     writes: fc.array(arbitraryWrite, { maxLength: 3 }),
+  }),
+  fc.record({
+    type: fc.constant('beats' as const),
+    ip: fc.constantFrom('a:1', 'b:1', 'x:9'),
+    process: fc.maxSafeNat(),
+    leaderTimeoutMs: ms(1),
+    sentAt: ms(-MAX_MS),
+    since: fc.oneof(fc.nat(3), fc.maxSafeNat()),
+    version: fc.oneof(fc.nat(3), fc.maxSafeNat()),
+    led: fc.array(fc.record({ group: arbitraryGroup, term: fc.maxSafeNat() }), { maxLength: 3 }),
+    unled: fc.array(arbitraryGroup, { maxLength: 3 }),
+  }),
+  fc.record({
+    type: fc.constant('groups' as const),
+    requests: fc.array(fc.record({ group: arbitraryGroup, request: arbitraryLetter }), { maxLength: 3 }),
   }),
   fc.record({ type: fc.constantFrom('leader' as const, 'state' as const) }),
 );
