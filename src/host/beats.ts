@@ -1,5 +1,5 @@
 import { RaftError } from '../core/errors.js';
-import type { Beat, Beats, BeatsReply, RefusedBeat } from '../core/messages.js';
+import type { Beats, BeatsReply, RefusedBeat } from '../core/messages.js';
 import { decodeBeatsReply } from '../node/decode-groups.js';
 import type { Requests } from '../node/requests.js';
 import { FollowerHost } from './follower-host.js';
@@ -223,7 +223,7 @@ export class HostBeats {
     const seat = this.#options.seatOf(group);
     if (seat === undefined || seat.ledVersion === 0 || seat.ledVersion > sent.version) return;
     const error = new RaftError(code, `${by} refuses the beats of ${group}`, { ip: by, term });
-    const beat = beatOf(sent, seat.core.peers.self.term);
+    const beat = { type: 'beat', peer: seat.core.peers.self.snapshot(), datums: [] } as const;
     seat.run((core, now) => core.requestFailed(by, beat, error, now));
   }
 }
@@ -236,9 +236,3 @@ function isFollowing({ name, core }: Seat, host: LeaderHost): boolean {
 }
 
 const nothing = (): void => {};
-
-/** What a core is told was refused. */
-function beatOf({ ip, leaderTimeoutMs, sentAt }: Beats, term: number): { readonly type: 'beat' } & Beat {
-  const peer = { ip, voteFor: ip, term, leaderDueMs: 0, heartbeatDueMs: 0, state: 'LEADER' } as const;
-  return { type: 'beat', peer, datums: [], leaderTimeoutMs, sentAt };
-}

@@ -17,7 +17,6 @@ export class LeaderHost {
   /** For how long a group promises when it accepts such a beat, at least, in ms. */
   leaderTimeoutMs = 0;
   #process = -1;
-  #sentAt = 0;
   #terms = new Map<string, number>();
 
   constructor(ip: string) {
@@ -39,9 +38,8 @@ export class LeaderHost {
   }
 
   /** A beat came that stands for all groups that follow. */
-  accepted({ leaderTimeoutMs, sentAt }: Beats, at: number, news: number): void {
+  accepted({ leaderTimeoutMs }: Beats, at: number, news: number): void {
     this.leaderTimeoutMs = leaderTimeoutMs;
-    this.#sentAt = sentAt;
     this.beatAt = at;
     this.news = news;
   }
@@ -63,7 +61,7 @@ export class LeaderHost {
       heartbeatDueMs: 0,
       state: 'LEADER',
     } as const;
-    return { peer, datums: [], leaderTimeoutMs, sentAt: this.#sentAt };
+    return { peer, datums: [], leaderTimeoutMs };
   }
 
   #forget(process: number, leave: (group: string) => string): void {
