@@ -8,7 +8,7 @@ type Step =
   | { readonly does: 'delete'; readonly item: number }
   | { readonly does: 'take'; readonly now: number };
 
-const ITEMS = 12;
+const ITEMS = 30;
 const due = fc.oneof(fc.nat(20), fc.constant(Number.NEGATIVE_INFINITY));
 const item = fc.nat(ITEMS - 1);
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
@@ -17,7 +17,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
     fc.record({ does: fc.constant('delete' as const), item }),
     fc.record({ does: fc.constant('take' as const), now: fc.nat(20) }),
   ),
-  { maxLength: 80 },
+  { maxLength: 400, size: 'max' },
 );
 
 function fresh(): Due {

@@ -18,6 +18,23 @@ describe('a group that is left and opened again', () => {
     expect(again.term).toBe(before);
   });
 
+  test('keeps what was being saved as it was left', async () => {
+    const hosts = new HostLab([A, B, C], { groups: 1 });
+    const { raft, store } = hosts.site(A);
+    await raft.start();
+    await hosts.advance(L);
+    store.hangs = true;
+    const vote = { type: 'vote', peer: peer(B, { state: 'CANDIDATE', term: 7, voteFor: B }) } as const;
+    const granted = hosts.ask(A, 'g0', vote);
+    await hosts.advance(0);
+    const left = raft.group('g0').leave();
+    await hosts.advance(0);
+    store.release();
+    await left;
+    expect(await granted).toMatchObject({ granted: true });
+    expect(raft.group('g0').term).toBe(7);
+  });
+
   test('takes part in nothing if it had not recovered from an empty store before', async () => {
     const hosts = new HostLab([A, B, C], { groups: 1, empty: true });
     await hosts.site(A).raft.start();

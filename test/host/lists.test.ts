@@ -270,7 +270,7 @@ describe('an answer to beats', () => {
     const host = heard();
     expect(host.answered(answer({ process: 2, sentAt: 9, version: 0 }), 5, 21)).toBe(false);
     expect(host.version).toBe(0);
-    expect(host.answered(answer({ process: 2, sentAt: 9 }), 5, 22)).toBe(false);
+    expect(heard().answered(answer({ process: 2, sentAt: 9 }), 5, 22)).toBe(false);
   });
 
   test('shows since when the host answers each beat', () => {

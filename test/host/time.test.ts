@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { A, B, C, H, L, LEASE, LOSE } from '../node/virtual.js';
+import { A, B, C, DEADLINE, H, L, LEASE, LOSE } from '../node/virtual.js';
 import { checkHosts, HostLab, leads, type Site } from './lab.js';
 
 checkHosts();
@@ -168,4 +168,19 @@ test('beats that are repeated, and that come late, do no harm', async () => {
   });
   await hosts.advance(5 * L);
   expect(leads(hosts.site(B).raft)).toEqual(led);
+});
+
+test('a stall that is shorter than what is left of the lease costs no leadership, whenever it begins', async () => {
+  const { hosts, site } = await spread();
+  const events = hosts.sites.map((one) => one.events.length);
+  for (let time = 0; time < 15; time++) {
+    await hosts.advance(L + 37);
+    // The answers to its newest beats wait for it; those to the former ones make the lease that it has.
+    await hosts.until(() => hosts.sent(B, 'beats').at(-1)?.at === hosts.now);
+    site.process.stall();
+    await hosts.advance(DEADLINE - 20);
+    site.process.resume();
+  }
+  await hosts.advance(L);
+  expect(hosts.sites.map((one) => one.events.length)).toEqual(events);
 });
