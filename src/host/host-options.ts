@@ -64,9 +64,11 @@ export function resolveHostOptions(options: RaftHostOptions): ResolvedHostOption
     throw new RaftError('BAD_OPTION', `balance must be true or false, not ${textOf(balance)}`);
   checkStore(store);
   const { ip, transport, bootstrap, rejoin, clock, random, ...resolved } = resolveOptions(shared);
-  // With thousands of groups whose turn it is at the same time, it takes longer until they are elected.
-  const { staggerMs = resolved.timing.leaderTimeoutMs / 2 } = options;
-  const timing = { ...resolved.timing, staggerMs };
+  // With thousands of groups whose turn it is at the same time, it takes longer until they are elected: those who come next
+  // must not join in before, nor those who failed come again at once.
+  const { leaderTimeoutMs } = resolved.timing;
+  const { staggerMs = leaderTimeoutMs, randomMs = leaderTimeoutMs } = options;
+  const timing = { ...resolved.timing, staggerMs, randomMs };
   const members = Membership.of(resolved.members);
   return { ip, members, transport, store, timing, bootstrap, rejoin, balance, clock, random };
 }

@@ -15,7 +15,7 @@ interface Letter {
 const MAX_LETTERS = 250;
 
 /** How many letters may wait for their answers at one host, at most and at least. */
-const MAX_WINDOW = 500;
+const MAX_WINDOW = 1_000;
 const MIN_WINDOW = 50;
 
 /** The letters to one host. */
@@ -23,7 +23,7 @@ class Destination {
   waiting: Letter[] = [];
   /** How many have no answer yet, and how many may have none. */
   #open = 0;
-  #window = MAX_WINDOW / 2;
+  #window = MAX_WINDOW / 4;
   /** One that did not answer is left alone until then. */
   #pausedUntil = Number.NEGATIVE_INFINITY;
 
@@ -107,13 +107,14 @@ export class Outbox {
   #flush(to: string, destination: Destination): void {
     const letters = destination.waiting;
     destination.waiting = [];
+    const opening = letters.filter(({ request }) => isOpening(request));
     const room = Math.floor(destination.roomAt(this.#options.now()));
-    const sent = letters.slice(0, room);
+    const sent = [...letters.filter(({ request }) => !isOpening(request)), ...opening.slice(0, room)];
     destination.sent(sent.length);
     for (let at = 0; at < sent.length; at += MAX_LETTERS)
       this.#send(to, destination, sent.slice(at, at + MAX_LETTERS));
     if (sent.length === letters.length) return;
-    for (const { seat, request } of letters.slice(room)) refuse(seat, to, request, TOO_MANY);
+    for (const { seat, request } of opening.slice(room)) refuse(seat, to, request, TOO_MANY);
     this.#options.changed();
   }
 
@@ -142,6 +143,11 @@ export class Outbox {
 }
 
 const TOO_MANY = new RaftError('BUSY', 'too many requests of groups wait for their answers');
+
+/** Whether it opens an exchange, and may as well be asked later: what follows from its answer must go on. */
+function isOpening(request: GroupRequest): boolean {
+  return request.type === 'peer' || (request.type === 'vote' && request.preVote === true);
+}
 
 function deliver(seat: Seat, from: string, request: GroupRequest, raw: unknown): void {
   let input: Input<void>;
