@@ -4,7 +4,7 @@ import { checkLinearizable, type Linearizability } from '../linearizable.js';
 import type { RegistryOperation } from '../registry-model.js';
 import type { Ledger } from './ledger.js';
 import { SimRandom } from './random.js';
-import type { Place, Process, World } from './world.js';
+import type { NodeProcess, Place, World } from './world.js';
 
 /** What clients do. */
 export interface ClientOptions {
@@ -89,7 +89,8 @@ export class Clients {
   probe(place: Place, done: () => void): void {
     const again = (): void => this.#world.scheduler.after(PROBE_EVERY_MS, () => this.probe(place, done));
     const { process } = place;
-    void process?.host.post(() => {
+    if (process === null || process.node === null) return;
+    void process.host.post(() => {
       const value = `v${++this.#values}`;
       const probing = this.#publish(process, -1, `probe of ${place.ip}`, value, {});
       void probing.then((isOk) => (isOk ? done() : again()));
@@ -112,7 +113,7 @@ export class Clients {
 
   #call(client: number, calls: number): Promise<void> | undefined {
     const { process } = this.#pick();
-    if (process === null) {
+    if (process === null || process.node === null) {
       this.#later(client);
       return undefined;
     }
@@ -134,7 +135,7 @@ export class Clients {
     return this.#random.chance(0.3) ? (leaderPlace ?? any) : any;
   }
 
-  #do(process: Process, client: number): Promise<unknown> {
+  #do(process: NodeProcess, client: number): Promise<unknown> {
     const key = `k${this.#random.below(this.#options.keys)}`;
     const luck = this.#random.next();
     const condition = this.#condition(client, key);
@@ -158,7 +159,7 @@ export class Clients {
   }
 
   #publish(
-    { node, ip, host }: Process,
+    { node, ip, host }: NodeProcess,
     client: number,
     key: string,
     value: string,
@@ -175,7 +176,7 @@ export class Clients {
     });
   }
 
-  #remove({ node, host }: Process, client: number, key: string, options: WriteOptions): Promise<boolean> {
+  #remove({ node, host }: NodeProcess, client: number, key: string, options: WriteOptions): Promise<boolean> {
     const op = this.#begin({ type: 'remove', client, key, ...options });
     return this.#end(host, op, node.remove(key, options), {
       done: (isRemoved: boolean) => {
@@ -186,7 +187,7 @@ export class Clients {
     });
   }
 
-  #read({ node, host, ip }: Process, client: number, key: string): Promise<boolean> {
+  #read({ node, host, ip }: NodeProcess, client: number, key: string): Promise<boolean> {
     const op = this.#begin({ type: 'read', client, key });
     return this.#end(host, op, node.readDatum(key), {
       done: (datum: Datum | null) => {
@@ -200,7 +201,7 @@ export class Clients {
   }
 
   /** May lag, and so is not in the history; what it shows must have been committed. */
-  async #look({ node, ip }: Process, client: number, key: string): Promise<void> {
+  async #look({ node, ip }: NodeProcess, client: number, key: string): Promise<void> {
     const datum = node.getDatum(key);
     this.#stamps.set(`${client} ${key}`, datum?.timestamp ?? 0);
     if (datum !== null) this.#ledger.shown(ip, datum);

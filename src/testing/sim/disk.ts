@@ -1,5 +1,6 @@
 import type { DataChanges } from '../../core/datum.js';
 import type { StoredState } from '../../core/outputs.js';
+import type { GroupStore } from '../../stores/group-store.js';
 import type { RaftStore, Stored } from '../../stores/store.js';
 import { HeldData } from './held-data.js';
 import type { SimHost } from './host.js';
@@ -7,8 +8,8 @@ import type { SimRandom } from './random.js';
 import type { Scheduler } from './scheduler.js';
 
 interface Write {
-  readonly state: StoredState;
-  readonly changes: DataChanges | undefined;
+  /** Makes what is written durable. */
+  readonly keep: () => void;
   /** Tells the process; over when all that follows from it at once is done. */
   readonly done: (error: Error | null) => Promise<void> | undefined;
   readonly over: Promise<void>;
@@ -16,16 +17,16 @@ interface Write {
 
 /** The disk of one host; it outlives the processes. What it says is durable is so. */
 export class SimDisk {
-  /** What is durable. */
-  content: StoredState | null;
+  /** What is durable of a node, under an empty name, or of each group of a host. */
+  readonly #states = new Map<string, StoredState>();
   /** The data of the registry that is durable with it; its base lags. Null: there never was any. */
   data: HeldData | null;
   /** How likely the base follows, part of the way at least, when batches are committed. */
   foldShare = 0.2;
   /** The next write fails; what it leaves is the new state or the former one. */
   nextFails: 'keepsFormer' | 'keepsNew' | null = null;
-  /** Told of each state as it becomes durable. */
-  onDurable: (state: StoredState, changes: DataChanges | undefined) => void = () => {};
+  /** Told of each state as it becomes durable; `group` is empty for a node. */
+  onDurable: (group: string, state: StoredState, changes?: DataChanges) => void = () => {};
   /** Told of each write as it begins. */
   onWrite: () => void = () => {};
   readonly #scheduler: Scheduler;
@@ -33,12 +34,23 @@ export class SimDisk {
   #stalls = 0;
   #write: Write | null = null;
 
-  constructor(scheduler: Scheduler, random: SimRandom, content: Stored | null) {
+  /** @param groups the names under which it holds `content` */
+  constructor(
+    scheduler: Scheduler,
+    random: SimRandom,
+    content: Stored | null,
+    groups: readonly string[] = [''],
+  ) {
     this.#scheduler = scheduler;
     this.#random = random;
     const { data, ...state } = content ?? {};
-    this.content = content === null ? null : (state as StoredState);
+    if (content !== null) for (const group of groups) this.#states.set(group, state as StoredState);
     this.data = data === undefined ? null : new HeldData(data);
+  }
+
+  /** What is durable of a node, or of a group. */
+  stateOf(group: string): StoredState | null {
+    return this.#states.get(group) ?? null;
   }
 
   /** Whether something is being written. */
@@ -57,17 +69,27 @@ export class SimDisk {
     };
   }
 
+  /** A store of many groups on this disk, for one process. */
+  openGroups(host: SimHost): GroupStore {
+    return {
+      durable: true,
+      open: async () => new Map(this.#states),
+      save: (states) => this.#saveGroups(host, new Map(states)),
+      close: () => this.#idle(),
+    };
+  }
+
   /** Ends the process that writes: what is not durable yet becomes so, or is lost. */
   crash(losesUnsaved: boolean): void {
     const write = this.#write;
     this.#write = null;
-    if (write !== null && !losesUnsaved) this.#keep(write);
+    if (!losesUnsaved) write?.keep();
   }
 
   /** Loses everything. */
   wipe(): void {
     this.#write = null;
-    this.content = null;
+    this.#states.clear();
     this.data = null;
   }
 
@@ -83,8 +105,9 @@ export class SimDisk {
   }
 
   #read(): Stored | null {
-    if (this.content === null) return null;
-    return this.data === null ? { ...this.content } : { ...this.content, data: this.data.copy() };
+    const state = this.stateOf('');
+    if (state === null) return null;
+    return this.data === null ? { ...state } : { ...state, data: this.data.copy() };
   }
 
   /** A store is not let go of under a write: it would become durable after the next process had read it. */
@@ -93,6 +116,23 @@ export class SimDisk {
   }
 
   #save(host: SimHost, state: StoredState, changes: DataChanges | undefined): Promise<void> {
+    return this.#begin(host, () => {
+      this.#states.set('', state);
+      if (changes !== undefined) this.data = (this.data ?? new HeldData()).changed(changes);
+      this.onDurable('', state, changes);
+    });
+  }
+
+  #saveGroups(host: SimHost, states: ReadonlyMap<string, StoredState>): Promise<void> {
+    return this.#begin(host, () => {
+      for (const [group, state] of states) {
+        this.#states.set(group, state);
+        this.onDurable(group, state);
+      }
+    });
+  }
+
+  #begin(host: SimHost, keep: Write['keep']): Promise<void> {
     return new Promise((resolve, reject) => {
       let end = (): void => {};
       const over = new Promise<void>((ended) => {
@@ -102,7 +142,7 @@ export class SimDisk {
         end();
         return host.post(error === null ? resolve : () => reject(error));
       };
-      this.#write = { state, changes, done, over };
+      this.#write = { keep, done, over };
       this.onWrite();
       if (this.#stalls === 0) this.#later(this.#write);
     });
@@ -126,13 +166,7 @@ export class SimDisk {
     const fails = this.nextFails;
     this.#write = null;
     this.nextFails = null;
-    if (fails !== 'keepsFormer') this.#keep(write);
+    if (fails !== 'keepsFormer') write.keep();
     return write.done(fails === null ? null : new Error('the disk failed'));
-  }
-
-  #keep({ state, changes }: Write): void {
-    this.content = state;
-    if (changes !== undefined) this.data = (this.data ?? new HeldData()).changed(changes);
-    this.onDurable(state, changes);
   }
 }

@@ -23,6 +23,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   'forge',
   'transfer',
   'priority',
+  'leave',
 ];
 
 /**
@@ -32,7 +33,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
  * clocks stands still. `wallStep`, `drift`: what clocks do. `clone`: a second process of the same ip, for less than a
  * start wait. `forge`: a peer hears a message in its own name, or a stranger's. `transfer`: whoever leads resigns;
  * when it waits for that, each winner does, for as long as it lasts. `priority`: a peer
- * restarts with another one.
+ * restarts with another one. `leave`: a host takes no part in one of its groups; nodes have no such fault.
  */
 export type FaultKind =
   | 'weather'
@@ -54,7 +55,8 @@ export type FaultKind =
   | 'clone'
   | 'forge'
   | 'transfer'
-  | 'priority';
+  | 'priority'
+  | 'leave';
 
 /** What a peer does when a fault that waits for it strikes. */
 export type FaultTrigger = 'votes' | 'campaigns' | 'acknowledges' | 'wins' | 'saves' | 'resigns';
@@ -109,6 +111,7 @@ const TRIGGERED: ReadonlySet<FaultKind> = new Set([
   'suspend',
   'diskStall',
   'transfer',
+  'leave',
 ]);
 
 /** Draws the faults of one phase. */

@@ -1,3 +1,4 @@
+import type { RaftRequest } from '../../core/messages.js';
 import type { PeerSnapshot } from '../../core/peer.js';
 import { describeFault, type Fault, type FaultTrigger } from './faults.js';
 import type { SimClock } from './host.js';
@@ -8,6 +9,8 @@ import type { Place, World } from './world.js';
 type Undo = () => Promise<void> | undefined | void;
 
 const NOTHING: Undo = () => {};
+
+type Forged = Extract<RaftRequest, { readonly type: 'beat' | 'vote' }>;
 
 interface Trap {
   readonly fault: Fault;
@@ -24,7 +27,7 @@ export class Injector {
   constructor(world: World, clockDrift: number) {
     this.#world = world;
     this.#clockDrift = clockDrift;
-    world.onTrigger = (place, trigger) => this.#spring(place, trigger);
+    world.onTrigger = (place, trigger, group) => this.#spring(place, trigger, group);
   }
 
   /** Has `fault` begin at its time. */
@@ -39,7 +42,7 @@ export class Injector {
     });
   }
 
-  #spring(place: Place, trigger: FaultTrigger): void {
+  #spring(place: Place, trigger: FaultTrigger, group: string): void {
     for (const trap of this.#traps) {
       const { fault, until } = trap;
       const isMeant = fault.peer === 'leader' || this.#world.places[fault.peer] === place;
@@ -48,24 +51,25 @@ export class Injector {
       if (fault.kind !== 'transfer') this.#traps.delete(trap);
       const delayMs =
         fault.kind === 'transfer' ? fault.choice ** 2 * 60 : Math.max(0, fault.choice - 0.5) * 4;
-      this.#world.scheduler.after(delayMs, () => this.#strike(fault, place, until));
+      this.#world.scheduler.after(delayMs, () => this.#strike(fault, place, until, group));
     }
   }
 
-  #target({ peer, other }: Fault): Place {
-    const { places, leaderPlace } = this.#world;
-    const place = peer === 'leader' ? (leaderPlace ?? places[other]) : places[peer];
+  #target({ peer, other, choice }: Fault): Place {
+    const { places } = this.#world;
+    const place = peer === 'leader' ? (this.#world.leaderOf(choice) ?? places[other]) : places[peer];
     if (place === undefined) throw new Error(`there is no peer ${peer}`);
     return place;
   }
 
-  async #strike(fault: Fault, place: Place, until: number): Promise<void> {
+  /** @param group in which the place did what the fault waited for */
+  async #strike(fault: Fault, place: Place, until: number, group?: string): Promise<void> {
     this.#world.timeline.add(place.ip, describeFault(fault));
-    const undo = await this.#begin(fault, place);
+    const undo = await this.#begin(fault, place, group);
     if (undo !== NOTHING) this.#world.scheduler.at(until, undo);
   }
 
-  async #begin(fault: Fault, place: Place): Promise<Undo> {
+  async #begin(fault: Fault, place: Place, group?: string): Promise<Undo> {
     const { choice } = fault;
     switch (fault.kind) {
       case 'weather':
@@ -117,7 +121,13 @@ export class Injector {
       case 'forge':
         return this.#forge(place, choice);
       case 'transfer':
-        return this.#transfer(place, choice < 0.5 ? this.#world.places[fault.other] : undefined);
+        return this.#transfer(
+          place,
+          choice < 0.5 ? this.#world.places[fault.other] : undefined,
+          group ?? this.#world.watchOf((choice * 4) % 1).group,
+        );
+      case 'leave':
+        return this.#leave(place, group ?? this.#world.watchOf(choice).group);
     }
   }
 
@@ -220,18 +230,38 @@ export class Injector {
   #forge(place: Place, choice: number): Undo {
     const type = choice < 0.5 ? 'beat' : 'vote';
     const ip = choice % 0.5 < 0.25 ? place.ip : 'stranger:1';
-    const term = (place.process?.node.term ?? 0) + 1;
+    const { group } = this.#world.watchOf((choice * 4) % 1);
+    const term = (place.process?.parts.get(group)?.peer.term ?? 0) + 1;
     const state = type === 'beat' ? 'LEADER' : 'CANDIDATE';
     const peer: PeerSnapshot = { ip, voteFor: ip, term, leaderDueMs: 0, heartbeatDueMs: 0, state };
     const request = type === 'beat' ? ({ type, peer, datums: [] } as const) : ({ type, peer } as const);
-    this.#world.network.inject(place.ip, request, (reply) => {
-      if (!('code' in reply)) this.#world.report('ERROR', place.ip, `takes a message in the name of ${ip}`);
+    this.#world.network.inject(place.ip, group === '' ? request : inGroup(group, request), (reply) => {
+      const [answer = reply] = 'replies' in reply ? reply.replies : [];
+      if (!('code' in answer)) this.#world.report('ERROR', place.ip, `takes a message in the name of ${ip}`);
     });
     return NOTHING;
   }
 
-  #transfer({ process }: Place, to: Place | undefined): Undo {
-    process?.node.resign(to?.ip).catch(() => {});
+  #transfer({ process }: Place, to: Place | undefined, group: string): Undo {
+    process?.parts
+      .get(group)
+      ?.peer.resign(to?.ip)
+      .catch(() => {});
     return NOTHING;
   }
+
+  async #leave(place: Place, group: string): Promise<Undo> {
+    if (!this.#world.mayLeave(place, group)) return NOTHING;
+    await this.#world.leave(place, group);
+    return () => this.#world.join(place, group);
+  }
+}
+
+/** What a host would send instead of a message of one peer. */
+function inGroup(group: string, request: Forged): RaftRequest {
+  if (request.type === 'vote') return { type: 'groups', requests: [{ group, request }] };
+  const { ip, term } = request.peer;
+  const led = [{ group, term }];
+  const list = { since: 0, version: 1, led, unled: [] };
+  return { type: 'beats', ip, process: 0, leaderTimeoutMs: 500, sentAt: 0, ...list };
 }

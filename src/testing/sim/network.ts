@@ -35,7 +35,7 @@ export interface Wiretap {
   /** The answer reaches who asked. */
   answered(by: string, to: Station, request: RaftRequest, reply: RaftReply): void;
   /** Returns what is to be called when all that follows at once is done. */
-  arrives(at: Station, request: RaftRequest): (() => void) | null;
+  arrives(at: Station, request: RaftRequest, arrival: Arrival): (() => void) | null;
   /** `at` sees the connection to `other` end, as the process there has. */
   disconnected(at: Station, other: string, arrival: Arrival): void;
 }
@@ -169,8 +169,8 @@ export class SimNetwork {
     const { station, receive } = served;
     return station.host.post(() => {
       if (this.#isTooOld(bornAt)) return undefined;
-      const after = this.#tap.arrives(station, request);
       const arrival = this.#arrival();
+      const after = this.#tap.arrives(station, request, arrival);
       const held =
         request.type === 'hold' ? { from, at: station, gone: new AbortController(), reject } : undefined;
       if (held !== undefined) this.#held.add(held);

@@ -1,6 +1,6 @@
 import type { Ledger } from './ledger.js';
 import { SimRandom } from './random.js';
-import type { Place, Process, World } from './world.js';
+import type { NodeProcess, Place, World } from './world.js';
 
 /** The longest time in ms between two changes, and after which an open one is given up. */
 const PAUSE_MS = 3_000;
@@ -40,7 +40,8 @@ export class Operator {
       const any = wanted[this.#random.below(wanted.length)];
       const { process } = this.#world.places[this.#random.below(this.#world.places.length)] as Place;
       const caller = this.#random.chance(0.7) ? (this.#world.leaderPlace?.process ?? process) : process;
-      if (any !== undefined && caller !== null) return this.#change(caller, any.action, any.ip);
+      if (any !== undefined && caller !== null && caller.node !== null)
+        return this.#change(caller, any.action, any.ip);
       this.#later();
       return undefined;
     });
@@ -48,7 +49,7 @@ export class Operator {
 
   /** While one is open no disk is lost: nobody knows which list will be in force. */
   #change(
-    caller: Process,
+    caller: NodeProcess,
     action: 'addPeer' | 'promote' | 'removePeer',
     ip: string,
   ): Promise<void> | undefined {

@@ -1,5 +1,6 @@
 import type { Member } from '../../core/membership.js';
 import type { PeerSnapshot } from '../../core/peer.js';
+import { RaftHost } from '../../host/host.js';
 import { RaftNode } from '../../node/node.js';
 import type { Stored } from '../../stores/store.js';
 import type { CheckName, Violation } from './checks.js';
@@ -10,7 +11,8 @@ import { Injector } from './inject.js';
 import { SimRandom } from './random.js';
 import { breathe } from './scheduler.js';
 import { formatTimeline, type TimelineEntry } from './timeline.js';
-import { type SimNodeClass, World } from './world.js';
+import type { Watch } from './watch.js';
+import { type SimHostClass, type SimNodeClass, World } from './world.js';
 
 /** What is simulated. All times are in ms unless they say otherwise. */
 export interface SimOptions {
@@ -32,6 +34,10 @@ export interface SimOptions {
   readonly schedule?: readonly Fault[];
   /** The class of the nodes: `RaftNode`, one made from it, or another build. @default RaftNode */
   readonly nodes?: SimNodeClass;
+  /** Makes each process a host of so many groups, each of them a cluster of its own. @default 0: each is a node */
+  readonly groups?: number;
+  /** The class of the hosts: `RaftHost`, one made from it, or another build. @default RaftHost */
+  readonly hosts?: SimHostClass;
   /** The rate error of clocks that there is; the peers count on at most 0.05. From 0 to below 1. @default 0.05 */
   readonly clockError?: number;
   /** Whether the peers keep data, and clients write and read it. @default false */
@@ -78,6 +84,8 @@ const FAULTS_L = 60;
 const HEAL_L = 12;
 /** After the faults all know one leader within so many times the longest L, and then none is elected any more. */
 const HEALS_WITHIN_L = 6;
+/** Where leaderships are evened out, that is over within so many times the longest L. */
+const BALANCES_WITHIN_L = 11;
 const TIMELINE_LIMIT = 2_000;
 
 interface Cluster {
@@ -91,6 +99,15 @@ interface Cluster {
   readonly latencyMs: number;
   readonly asksAlways: boolean;
   readonly data: DataPlan | null;
+  readonly groups: GroupsPlan | null;
+}
+
+/** How the groups of hosts are made. */
+interface GroupsPlan {
+  readonly names: readonly string[];
+  /** Whether leaderships are evened out. */
+  readonly balance: boolean;
+  readonly staggerMs: number | undefined;
 }
 
 /**
@@ -110,6 +127,7 @@ export async function simulate(options: SimOptions): Promise<SimReport> {
     ...cluster,
     seed,
     nodes: options.nodes ?? RaftNode,
+    groups: cluster.groups === null ? null : { ...cluster.groups, hosts: options.hosts ?? RaftHost },
     clockDrift: CLOCK_DRIFT,
     stored: drawDisks(cluster),
     joiners: cluster.data?.joiners ?? 0,
@@ -136,7 +154,7 @@ export async function simulate(options: SimOptions): Promise<SimReport> {
     cluster: describeCluster(cluster),
     events: world.events,
     virtualMs: world.scheduler.now,
-    elections: world.ballots.elections,
+    elections: world.elections,
     violations: world.violations,
     healedAfterMs,
     data: dataReport,
@@ -184,32 +202,79 @@ async function runPhases(
   return healedAfterMs;
 }
 
-/** L1: after how many ms all knew one leader, for good; null when they did not. */
+/** L1: after how many ms all knew one leader of each cluster, for good; null when they did not. */
 async function heal(
   world: World,
   data: DataRun | null,
   from: number,
   cluster: Cluster,
 ): Promise<number | null> {
-  const bound = from + HEALS_WITHIN_L * Math.max(...cluster.leaderTimeoutsMs);
-  const end = Math.max(from + HEAL_L * cluster.leaderTimeoutMs, bound);
-  let agreedAt: number | null = null;
-  let agreed: Leader | null = null;
+  const longestMs = Math.max(...cluster.leaderTimeoutsMs);
+  const bound = from + HEALS_WITHIN_L * longestMs;
+  const settled = from + (cluster.groups?.balance === true ? BALANCES_WITHIN_L : HEALS_WITHIN_L) * longestMs;
+  const end = Math.max(from + HEAL_L * cluster.leaderTimeoutMs, settled);
+  const views = world.watches.map((watch) => new Agreement(world, watch, settled));
   const look = (): void => {
-    const leader = commonLeader(world);
-    if (isSame(leader, agreed)) return;
-    // A copy: what a node shows may change.
-    agreed = leader === null ? null : { ip: leader.ip, term: leader.term };
-    agreedAt = leader === null ? null : world.scheduler.now;
-    if (world.scheduler.now > bound) world.report('L1', '', `the leader changed ${describeViews(world)}`);
+    for (const view of views) view.look();
   };
   await runUntil(world, bound, look);
-  if (!world.isOver && agreed === null)
-    world.report('L1', '', `no common leader ${HEALS_WITHIN_L} L after the faults: ${describeViews(world)}`);
+  if (!world.isOver) for (const view of views) view.check();
   const check = data?.settle();
   await runUntil(world, end, look);
   if (!world.isOver) check?.();
-  return agreedAt === null ? null : agreedAt - from;
+  const agreedAt = views.map(({ since }) => since ?? Number.NaN);
+  const lastAt = Math.max(...agreedAt);
+  return Number.isNaN(lastAt) ? null : lastAt - from;
+}
+
+/** The leader of one cluster whom all know, as it comes and changes after the faults. */
+class Agreement {
+  /** Since when all know the same leader; null while they do not. */
+  since: number | null = null;
+  readonly #world: World;
+  readonly #watch: Watch;
+  readonly #settled: number;
+  #leader: Leader | null = null;
+  #wasKnown = false;
+
+  /** @param settled from when on it must not change */
+  constructor(world: World, watch: Watch, settled: number) {
+    this.#world = world;
+    this.#watch = watch;
+    this.#settled = settled;
+  }
+
+  look(): void {
+    const leader = commonLeader(this.#world, this.#watch);
+    if (isSame(leader, this.#leader)) return;
+    const { scheduler } = this.#world;
+    // A copy: what a node shows may change.
+    this.#leader = leader === null ? null : { ip: leader.ip, term: leader.term };
+    this.since = leader === null ? null : scheduler.now;
+    if (leader !== null) this.#wasKnown = true;
+    if (scheduler.now > this.#settled) this.#report(`the leader changed ${this.#views()}`);
+  }
+
+  /** All must have known one by now; where leaderships are handed over, it may be between two. */
+  check(): void {
+    const isMoving = this.#world.scheduler.now < this.#settled;
+    if (isMoving ? this.#wasKnown : this.#leader !== null) return;
+    this.#report(`no common leader ${HEALS_WITHIN_L} L after the faults: ${this.#views()}`);
+  }
+
+  #report(what: string): void {
+    const { group } = this.#watch;
+    this.#world.report('L1', '', group === '' ? what : `in ${group} ${what}`);
+  }
+
+  #views(): string {
+    return this.#world.members
+      .map(({ ip, process }) => {
+        const leader = process?.parts.get(this.#watch.group)?.peer.leader ?? null;
+        return `${ip} knows ${leader === null ? 'none' : `${leader.ip} in term ${leader.term}`}`;
+      })
+      .join(', ');
+  }
 }
 
 async function runUntil(world: World, end: number, afterEach: () => void = () => {}): Promise<void> {
@@ -224,24 +289,14 @@ async function runUntil(world: World, end: number, afterEach: () => void = () =>
 type Leader = Pick<PeerSnapshot, 'ip' | 'term'>;
 
 /** The leader whom all know, and who leads; null when there is none. */
-function commonLeader(world: World): Leader | null {
-  const places = world.members;
-  const first = places[0]?.process?.node.leader ?? null;
-  for (const { process } of places) if (!isSame(process?.node.leader ?? null, first)) return null;
-  return first;
+function commonLeader(world: World, { group }: Watch): Leader | null {
+  const views = world.members.map(({ process }) => process?.parts.get(group)?.peer.leader ?? null);
+  const [first = null] = views;
+  return views.every((view) => isSame(view, first)) ? first : null;
 }
 
 function isSame(a: Leader | null, b: Leader | null): boolean {
   return a === b || (a !== null && b !== null && a.ip === b.ip && a.term === b.term);
-}
-
-function describeViews({ members }: World): string {
-  return members
-    .map(({ ip, process }) => {
-      const leader = process?.node.leader ?? null;
-      return `${ip} knows ${leader === null ? 'none' : `${leader.ip} in term ${leader.term}`}`;
-    })
-    .join(', ');
 }
 
 /** How long it is from one phase of faults to the next. */
@@ -259,6 +314,7 @@ function drawCluster(
     schedule,
     faults,
     registry = false,
+    groups = 0,
   }: SimOptions,
   clockError: number,
 ): Cluster {
@@ -299,7 +355,28 @@ function drawCluster(
     latencyMs: latencyMs ?? drawnLatencyMs,
     asksAlways,
     data,
+    groups: groups === 0 ? null : drawGroups(seed, groups, leaderTimeoutMs),
   };
+}
+
+function drawGroups(seed: number, count: number, leaderTimeoutMs: number): GroupsPlan {
+  const random = new SimRandom(seed, 'groups');
+  return {
+    names: Array.from({ length: count }, (_, at) => `g${at}`),
+    balance: random.chance(0.5),
+    staggerMs: random.chance(0.5) ? leaderTimeoutMs / 10 : undefined,
+  };
+}
+
+/** Some hosts take part in some groups only later. */
+function drawLate({ seed }: SimOptions, { members, groups, leaderTimeoutMs }: Cluster): readonly Fault[] {
+  const random = new SimRandom(seed, 'late');
+  return (groups?.names ?? []).flatMap((_, at, { length }) => {
+    if (!random.chance(0.2)) return [];
+    const ms = random.skewed(0.1, 20) * leaderTimeoutMs;
+    const peer = random.below(members.length);
+    return { kind: 'leave', at: 0, ms, peer, other: peer, choice: (at + 0.5) / length } as const;
+  });
 }
 
 function drawDisks({ members, bootstrap, data }: Cluster): readonly (Stored | null)[] {
@@ -310,13 +387,14 @@ function drawDisks({ members, bootstrap, data }: Cluster): readonly (Stored | nu
   return [...preload(data, members.length - data.joiners, stored), ...joiners];
 }
 
-function drawSchedule(
-  { seed, faults = FAULT_KINDS }: SimOptions,
-  cluster: Cluster,
-  phases: number,
-): readonly Fault[] {
-  const kinds = faults.filter((kind) => kind !== 'wipe' || cluster.hasWipes);
-  return Array.from({ length: phases }, (_, phase) => {
+function drawSchedule(options: SimOptions, cluster: Cluster, phases: number): readonly Fault[] {
+  const { seed, faults = FAULT_KINDS } = options;
+  const kinds = faults
+    .filter((kind) => kind !== 'wipe' || cluster.hasWipes)
+    .filter((kind) => kind !== 'leave' || cluster.groups !== null)
+    // Hosts that are of two minds about priorities would hand leaderships to each other for ever.
+    .filter((kind) => kind !== 'priority' || cluster.groups?.balance !== true);
+  const drawn = Array.from({ length: phases }, (_, phase) => {
     const from = phase * phaseMs(cluster);
     return drawFaults({
       seed,
@@ -327,6 +405,7 @@ function drawSchedule(
       leaderTimeoutMs: cluster.leaderTimeoutMs,
     });
   }).flat();
+  return kinds.includes('leave') ? [...drawLate(options, cluster), ...drawn] : drawn;
 }
 
 function describeCluster({
@@ -337,13 +416,19 @@ function describeCluster({
   hasWipes,
   latencyMs,
   data,
+  groups,
 }: Cluster): string {
   const each = members.map(({ ip, observer, priority }, at) => {
     const { monotonic = 1, wall = 1 } = rates[at] ?? {};
     const role = observer ? 'observer' : `priority ${priority}`;
     return `${ip} (${role}, L ${leaderTimeoutsMs[at]} ms, clocks ${monotonic.toFixed(3)} ${wall.toFixed(3)})`;
   });
-  return `${each.join(', ')}; latency from ${latencyMs} ms${bootstrap ? ', from empty disks' : ''}${hasWipes ? ', disks may be lost' : ''}${data === null ? '' : `; data: ${describeData(data)}`}`;
+  return `${each.join(', ')}; latency from ${latencyMs} ms${bootstrap ? ', from empty disks' : ''}${hasWipes ? ', disks may be lost' : ''}${data === null ? '' : `; data: ${describeData(data)}`}${groups === null ? '' : `; ${describeGroups(groups)}`}`;
+}
+
+function describeGroups({ names, balance, staggerMs }: GroupsPlan): string {
+  const stagger = staggerMs === undefined ? '' : `, one after the other by ${staggerMs} ms`;
+  return `${names.length} groups${balance ? ', balanced' : ''}${stagger}`;
 }
 
 interface ProcessLike {

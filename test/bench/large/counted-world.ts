@@ -29,6 +29,7 @@ export class CountedWorld extends World {
     super({
       seed,
       nodes: RaftNode,
+      groups: null,
       members,
       joiners: 0,
       leaderTimeoutsMs: members.map(() => L_MS),
@@ -83,10 +84,10 @@ export class CountedWorld extends World {
 
   /** Whether all that run know one leader, of a term above `term`, who leads. */
   isLedAfter(term: number): boolean {
-    const leader = this.leaderPlace?.process?.node.leader ?? null;
+    const leader = this.leaderPlace?.process?.node?.leader ?? null;
     if (leader === null || leader.term <= term) return false;
     for (const { process } of this.places)
-      if (process !== null && process.node.leader?.term !== leader.term) return false;
+      if (process !== null && process.node?.leader?.term !== leader.term) return false;
     return true;
   }
 }

@@ -44,7 +44,7 @@ async function failover(world: CountedWorld): Promise<{ ms: number; messages: nu
   const { leaderPlace } = world;
   if (leaderPlace === null) throw new Error('nobody leads');
   await world.advance(leaderPlace.random.between(0, L_MS));
-  const term = leaderPlace.process?.node.term ?? 0;
+  const term = leaderPlace.process?.node?.term ?? 0;
   const before = world.messages;
   world.crash(leaderPlace, false);
   const ms = await world.until(() => world.isLedAfter(term), PATIENCE_MS);
