@@ -121,11 +121,13 @@ export class HostBeats {
    */
   async received(beats: Beats): Promise<BeatsReply> {
     const leader = this.#leaderOf(beats.ip);
-    const { process, now } = this.#options;
+    const { process } = this.#options;
     const refused: RefusedBeat[] = [];
+    // Before this beat has a number: if the clock shows a gain, the cores are told of all that have one.
+    const now = this.#options.now();
     if (leader.take(beats, (group) => this.#leave(leader, group))) {
       this.#news++;
-      leader.accepted(beats, now(), this.#news);
+      leader.accepted(beats, now, this.#news);
       await Promise.all(Array.from(leader.apart, (group) => this.#handIn(leader, group, refused)));
     }
     return { process, sentAt: beats.sentAt, version: leader.version, refused };
