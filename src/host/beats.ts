@@ -106,11 +106,12 @@ export class HostBeats {
 
   /** Sends the beats that are due. */
   beat(): void {
-    this.#options.endLeases(this.#options.now());
+    const now = this.#options.now();
+    this.#options.endLeases(now);
     if (this.led.size === 0) return;
     for (const follower of this.followers) {
       follower.isAskedAgain = false;
-      this.#beatTo(follower);
+      this.#beatTo(follower, now);
     }
   }
 
@@ -173,9 +174,10 @@ export class HostBeats {
     seat.follows = leader;
   }
 
-  #beatTo(follower: FollowerHost): void {
-    const { ip, process, leaderTimeoutMs, requests, now, aheadMs } = this.#options;
-    const sentAt = now() + aheadMs();
+  /** @param now when leases were ended that were over: the clock is not read again before it is sent */
+  #beatTo(follower: FollowerHost, now: number): void {
+    const { ip, process, leaderTimeoutMs, requests, aheadMs } = this.#options;
+    const sentAt = now + aheadMs();
     const beats: Beats = { ip, process, leaderTimeoutMs, sentAt, ...this.led.since(follower.version) };
     const failed = (): void => follower.failed();
     const answered = (raw: unknown): void => {
@@ -195,7 +197,7 @@ export class HostBeats {
     if (follower.answered(reply, sent.version, now)) this.#accepted(follower, sent, reply, now);
     else if (reply.version !== sent.version && !follower.isAskedAgain) {
       follower.isAskedAgain = true;
-      this.#beatTo(follower);
+      this.#beatTo(follower, now);
     }
   }
 
