@@ -140,8 +140,8 @@ export class Seat implements Due {
   #handle<T>(input: Input<T>): T | Promise<T> {
     const outcome = this.#handIn(input);
     const outputs = this.core.takeOutputs();
-    this.#host.changed(this);
     if (outputs.some(({ type }) => type === 'save')) return this.#afterSave(outputs, outcome);
+    this.#host.changed(this);
     this.#send(outputs);
     this.#tellEvents();
     return outcome();
@@ -167,6 +167,8 @@ export class Seat implements Due {
   async #afterSave<T>(outputs: readonly Output[], outcome: () => T): Promise<T> {
     const waiting: (() => void)[] = [];
     this.#waiting = waiting;
+    // One that waits is not looked at: it would come up for election before the mail that came meanwhile.
+    this.#host.changed(this);
     try {
       for (let left = outputs; left.length > 0; left = this.core.takeOutputs()) await this.#carryOut(left);
     } catch (error) {
