@@ -211,6 +211,8 @@ export class HostBeats {
       follower.apart.delete(seat);
       // Whatever comes to its core, the answer comes before it.
       seat.run(nothing);
+      // Its first lease may hang on the next answer.
+      if (seat.ledVersion > 0 && !seat.core.isLeader(now)) follower.apart.add(seat);
     }
     for (const refusal of reply.refused) this.#refused(follower.ip, sent, refusal);
   }
