@@ -126,12 +126,15 @@ export class HostBeats {
     const refused: RefusedBeat[] = [];
     // Before this beat has a number: if the clock shows a gain, the cores are told of all that have one.
     const now = this.#options.now();
-    if (leader.take(beats, (group) => this.#leave(leader, group))) {
+    const isCurrent = leader.take(beats, (group) => this.#leave(leader, group));
+    // While groups are saved the list may go on to another version: this answer is about the one that these beats are of.
+    const { version } = leader;
+    if (isCurrent) {
       this.#news++;
       leader.accepted(beats, now, this.#news);
       await Promise.all(Array.from(leader.apart, (group) => this.#handIn(leader, group, refused)));
     }
-    return { process, sentAt: beats.sentAt, version: leader.version, refused };
+    return { process, sentAt: beats.sentAt, version, refused };
   }
 
   #leaderOf(ip: string): LeaderHost {
