@@ -11,7 +11,7 @@ export interface Defect {
 }
 
 /** What a seed leaves open. */
-export type Preset = Pick<SimOptions, 'leaderTimeoutMs' | 'latencyMs' | 'registry'>;
+export type Preset = Pick<SimOptions, 'leaderTimeoutMs' | 'latencyMs' | 'registry' | 'groups'>;
 
 /**
  * `simulator`: the run of a seed, the first from 1 on that finds it. `model`: all states within bounds. `scenario`: a
@@ -25,6 +25,8 @@ export type Finder =
 export const simulator = (seed: number, preset: Preset = {}): Finder => ({ by: 'simulator', seed, preset });
 /** With the registry. */
 export const registry = (seed: number): Finder => simulator(seed, { registry: true });
+/** With so many groups. */
+export const groups = (seed: number, count: number): Finder => simulator(seed, { groups: count });
 export const model = (bounds: Partial<Bounds> = {}): Finder => ({ by: 'model', bounds });
 export const scenario = (name: string): Finder => ({ by: 'scenario', name });
 
@@ -44,6 +46,11 @@ export const SNAPSHOT = 'core/snapshot.ts';
 export const TIMING = 'core/timing.ts';
 export const WRITES = 'core/writes.ts';
 export const DRIVER = 'node/driver.ts';
+export const BEATS = 'host/beats.ts';
+export const FOLLOWER_HOST = 'host/follower-host.ts';
+export const HOST_DRIVER = 'host/host-driver.ts';
+export const LEADER_HOST = 'host/leader-host.ts';
+export const SEAT = 'host/seat.ts';
 export const FORWARDER = 'node/forwarder.ts';
 
 export const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });

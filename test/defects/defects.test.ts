@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { scenario } from './defect.js';
-import { buildNode, find, runSeed } from './find.js';
+import { build, find, runSeed } from './find.js';
 import { DEFECTS } from './list.js';
 import { patched } from './patches.js';
 
@@ -22,7 +22,7 @@ describe('a defect that is put into the code on purpose is found', () => {
   });
 
   test.each(DEFECTS)('which fits the code as it is: $name', async ({ patches }) => {
-    await expect(buildNode(patches)).resolves.toBeTypeOf('function');
+    await expect(build(patches)).resolves.toMatchObject({ nodes: expect.any(Function) });
   });
 
   test('each by something', () => {
@@ -32,7 +32,7 @@ describe('a defect that is put into the code on purpose is found', () => {
 
 describe('a build', () => {
   test('without patches runs as the source does', async () => {
-    expect((await runSeed(3, {}, await buildNode([]))).hash).toBe((await runSeed(3)).hash);
+    expect((await runSeed(3, {}, await build([]))).hash).toBe((await runSeed(3)).hash);
   });
 
   test('without patches is found to have no defect', async () => {
@@ -47,6 +47,6 @@ describe('a build', () => {
     expect(patched('b.ts', 'xx', [patch])).toBe('xx');
     expect(() => patched('a.ts', 'aaa', [patch])).toThrow('0 places');
     expect(() => patched('a.ts', 'xax', [patch])).toThrow('2 places');
-    await expect(buildNode([patch])).rejects.toThrow('no file a.ts');
+    await expect(build([patch])).rejects.toThrow('no file a.ts');
   });
 });

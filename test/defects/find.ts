@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type SimNodeClass, type SimReport, simulate } from 'raftbeat/testing';
+import { type SimOptions, type SimReport, simulate } from 'raftbeat/testing';
 import { SMALL } from '../model/bounds.js';
 import { buildKernel } from '../model/build.js';
 import { explore } from '../model/explore.js';
@@ -29,17 +29,22 @@ export function find(finder: Finder, patches: readonly Patch[]): Promise<Finding
   }
 }
 
-/** Builds `RaftNode`. */
-export async function buildNode(patches: readonly Patch[]): Promise<SimNodeClass> {
-  const directory = new URL('../../src/node/', import.meta.url);
-  const entry = "export { RaftNode } from './node.ts';";
-  return (await bundle<{ RaftNode: SimNodeClass }>({ entry, directory, patches })).RaftNode;
+/** What a run is made of. */
+export type Build = Required<Pick<SimOptions, 'nodes' | 'hosts'>>;
+
+/** Builds `RaftNode` and `RaftHost`. */
+export async function build(patches: readonly Patch[]): Promise<Build> {
+  const directory = new URL('../../src/', import.meta.url);
+  const entry =
+    "export { RaftNode as nodes } from './node/node.ts'; export { RaftHost as hosts } from './host/host.ts';";
+  const { nodes, hosts } = await bundle<Build>({ entry, directory, patches });
+  return { nodes, hosts };
 }
 
 /** The run that a seed stands for here; odd seeds are of 5 peers. */
-export function runSeed(seed: number, preset: Preset = {}, nodes?: SimNodeClass): Promise<SimReport> {
+export function runSeed(seed: number, preset: Preset = {}, built: Partial<Build> = {}): Promise<SimReport> {
   const peers = SIZES[seed % SIZES.length] ?? 3;
-  return simulate({ seed, peers, ...preset, ...(nodes === undefined ? {} : { nodes }) });
+  return simulate({ seed, peers, ...preset, ...built });
 }
 
 /** What a run saw broken, as a line; null if nothing. */
@@ -49,7 +54,7 @@ export function violationOf({ violations }: SimReport): string | null {
 }
 
 async function findBySeed(seed: number, preset: Preset, patches: readonly Patch[]): Promise<Finding> {
-  const report = await runSeed(seed, preset, await buildNode(patches));
+  const report = await runSeed(seed, preset, await build(patches));
   return { where: seedText(seed, preset), what: violationOf(report) };
 }
 

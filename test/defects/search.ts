@@ -1,5 +1,5 @@
 import type { Defect, Preset } from './defect.js';
-import { buildNode, runSeed, seedText, violationOf } from './find.js';
+import { build, runSeed, seedText, violationOf } from './find.js';
 
 /** How far to search. */
 export interface Search {
@@ -12,11 +12,11 @@ export interface Search {
 /** Looks for the first seed, from 1 on, whose run finds a defect. */
 export async function search(defect: Defect, { maxSeeds, maxMs, ...others }: Search): Promise<string> {
   const preset = defect.foundBy.find((finder) => finder.by === 'simulator')?.preset ?? others.preset;
-  const nodes = await buildNode(defect.patches);
+  const built = await build(defect.patches);
   const end = performance.now() + maxMs;
   let seed = 1;
   for (; seed <= maxSeeds && performance.now() < end; seed++) {
-    const what = violationOf(await runSeed(seed, preset, nodes));
+    const what = violationOf(await runSeed(seed, preset, built));
     if (what !== null) return `${seedText(seed, preset)}: ${what}`;
   }
   return `not found in ${seed - 1} seeds`;

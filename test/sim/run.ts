@@ -9,6 +9,8 @@ interface Share {
   readonly hours: number;
   /** Each how manieth seed is one with a registry; 0: none is. */
   readonly registryEvery: number;
+  /** How many groups the processes have: 0: they are nodes; null: some seeds have from 1 to 6. */
+  readonly groups: number | null;
   /** Whether peers release on disconnect. */
   readonly release: boolean;
   /** Whether steady beats go by a broadcast. */
@@ -46,8 +48,19 @@ const MAX_WORKERS = 2;
 /** Without `--registry` and `--elections` so many seeds have one with a registry among them: the others are faster. */
 const REGISTRY_EVERY = 8;
 
+/** Without `--groups`, `--registry` and `--elections` so many seeds have one with groups among them. */
+const GROUPS_EVERY = 4;
+
+/** How many groups the processes of a seed have; none where it has a registry. */
+function groupsOf(seed: number, { groups, registryEvery }: Share): number {
+  if (groups !== null) return groups;
+  const isOther = registryEvery > 0 && seed % registryEvery === 0;
+  return seed % GROUPS_EVERY === 0 && !isOther ? 1 + (Math.floor(seed / (2 * GROUPS_EVERY)) % 6) : 0;
+}
+
 /** Runs each seed, the sizes in turn; prints what was seen broken, and the smallest schedule that breaks it. */
-async function runShare({ seeds, peers, hours, registryEvery, release, broadcasts }: Share): Promise<Result> {
+async function runShare(share: Share): Promise<Result> {
+  const { seeds, peers, hours, registryEvery, release, broadcasts } = share;
   const result: Result = { ...NOTHING, outcomes: {}, healedAfterMs: [] };
   const began = process.cpuUsage();
   for (const seed of seeds) {
@@ -56,6 +69,7 @@ async function runShare({ seeds, peers, hours, registryEvery, release, broadcast
       hours,
       peers: peers[seed % peers.length] ?? 3,
       registry: registryEvery > 0 && seed % registryEvery === 0,
+      groups: groupsOf(seed, share),
       releaseOnDisconnect: release,
       broadcasts,
     };
@@ -137,18 +151,23 @@ async function main(): Promise<void> {
       workers: { type: 'string' },
       registry: { type: 'boolean' },
       elections: { type: 'boolean' },
+      groups: { type: 'string' },
       release: { type: 'boolean' },
       broadcasts: { type: 'boolean' },
     },
   });
   if (values.registry === true && values.elections === true)
     throw new TypeError('--registry and --elections cannot be given together');
+  if (values.groups !== undefined && (values.registry === true || values.elections === true))
+    throw new TypeError('--groups cannot be given together with --registry or --elections');
   const count = number('seeds', values.seeds, values.seed === undefined ? 1_000 : 1);
   const first = number('seed', values.seed, 1);
   const peers = values.peers === undefined ? [3, 5, 7] : [number('peers', values.peers, 3)];
   const hours = number('hours', values.hours, 0.01);
   const workers = Math.min(MAX_WORKERS, count, number('workers', values.workers, MAX_WORKERS));
-  const registryEvery = values.registry === true ? 1 : values.elections === true ? 0 : REGISTRY_EVERY;
+  const isPlain = values.elections === true || values.groups !== undefined;
+  const registryEvery = values.registry === true ? 1 : isPlain ? 0 : REGISTRY_EVERY;
+  const groups = values.groups === undefined ? null : number('groups', values.groups, 1);
   const shares = Array.from({ length: workers }, (_, worker) => ({
     seeds: Array.from({ length: count }, (__, at) => first + at).filter(
       (_seed, at) => at % workers === worker,
@@ -156,6 +175,7 @@ async function main(): Promise<void> {
     peers,
     hours,
     registryEvery,
+    groups: isPlain || values.registry === true ? (groups ?? 0) : null,
     release: values.release === true,
     broadcasts: values.broadcasts === true,
   }));

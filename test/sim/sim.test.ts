@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Batch } from '../../src/core/datum.js';
 import type { Revision } from '../../src/core/messages.js';
 import { Ballots } from '../../src/testing/sim/ballots.js';
+import { BeatLists } from '../../src/testing/sim/beat-lists.js';
 import type { CheckName } from '../../src/testing/sim/checks.js';
 import { HeldData } from '../../src/testing/sim/held-data.js';
 import { Ledger } from '../../src/testing/sim/ledger.js';
@@ -53,6 +54,8 @@ describe('a run', () => {
     }
     const first = await simulate({ seed: 11, registry: true });
     expect(await simulate({ seed: 11, registry: true })).toEqual(first);
+    const groups = await simulate({ seed: 11, groups: 3 });
+    expect(await simulate({ seed: 11, groups: 3, schedule: groups.schedule })).toEqual(groups);
   });
 
   test('is another one with another seed', async () => {
@@ -94,7 +97,7 @@ describe('a run', () => {
   test('has faults of every kind', async () => {
     const kinds = new Set<string>();
     for (let seed = 1; seed <= 20; seed++) {
-      const { schedule } = await simulate({ seed });
+      const { schedule } = await simulate({ seed, groups: seed % 2 });
       for (const { kind } of schedule) kinds.add(kind);
     }
     expect([...kinds].toSorted()).toEqual([...FAULT_KINDS].toSorted());
@@ -127,6 +130,19 @@ describe('under all faults nothing is seen broken where peers keep data', () => 
       catchUps += report.data?.catchUps ?? 0;
     }
     expect(catchUps).toBeGreaterThan(0);
+  });
+});
+
+describe('under all faults nothing is seen broken in any group of hosts', () => {
+  test.each([
+    [3, 1, 40],
+    [5, 1_001, 20],
+    [7, 2_001, 6],
+  ])('with %i hosts, from seed %i on, %i seeds', async (peers, from, count) => {
+    for (let seed = from; seed < from + count; seed++) {
+      const report = await simulate({ seed, peers, groups: 1 + (seed % 6) });
+      expect(report.violations, formatReport(report)).toEqual([]);
+    }
   });
 });
 
@@ -226,6 +242,54 @@ describe('each check fires', () => {
       for (const { check } of violations) checks.add(check);
     }
     expect([...checks]).toEqual(['S2']);
+  });
+
+  test('S2 not for a grant that waited for other groups, and was told after a later promise', () => {
+    const { seen, report } = notes();
+    const promises = new Promises(report, 0);
+    promises.acknowledged('b', 'a', { at: 10, order: 2 }, 100);
+    promises.granted('b', 'c', 'votes for', 20, 1);
+    promises.acknowledged('b', 'c', { at: 5, order: 1 }, 100);
+    expect(seen).toEqual([]);
+    promises.granted('b', 'c', 'votes for', 20, 3);
+    expect(seen).toEqual(['S2']);
+  });
+
+  test('S2 not for a grant to one whose beat is not answered yet', () => {
+    const { seen, report } = notes();
+    const promises = new Promises(report, 0);
+    promises.acknowledged('b', 'a', { at: 0, order: 1 }, 100);
+    promises.waits('b', 'c', { at: 10, order: 2 });
+    promises.granted('b', 'c', 'votes for', 20, 3);
+    expect(seen).toEqual([]);
+    promises.waitsNoMore('b', { at: 10, order: 2 });
+    promises.granted('b', 'c', 'votes for', 20, 3);
+    expect(seen).toEqual(['S2']);
+  });
+
+  test('S3 and S4, when a host accepts a beat of a term that is over, and of one that it has not saved', () => {
+    const { seen, report } = notes();
+    const records = new Records(report);
+    const saved = { term: 2, voteFor: null };
+    records.told('a', saved, saved);
+    records.accepted('a', 1, saved, null);
+    expect(seen).toEqual([]);
+    records.accepted('a', 1, saved, records.toldBy('a'));
+    records.accepted('a', 3, saved, records.toldBy('a'));
+    expect(seen).toEqual(['S3', 'S4']);
+  });
+
+  test('ERROR, when a host sends two lists of one version, or changes of one that it never sent', () => {
+    const { seen, report } = notes();
+    const lists = new BeatLists(report);
+    const beats = { ip: 'a', process: 1, leaderTimeoutMs: 500, sentAt: 0, since: 0, version: 1, unled: [] };
+    lists.sent({ ...beats, led: [{ group: 'g', term: 1 }] });
+    lists.sent({ ...beats, since: 1, version: 2, led: [{ group: 'h', term: 4 }], unled: ['g'] });
+    expect(seen).toEqual([]);
+    expect([...lists.of({ ...beats, version: 2, led: [] })]).toEqual([['h', 4]]);
+    lists.sent({ ...beats, version: 2, led: [] });
+    lists.sent({ ...beats, since: 7, version: 8, led: [] });
+    expect(seen).toEqual(['ERROR', 'ERROR']);
   });
 
   test('S3, when a term decreases', () => {
