@@ -173,6 +173,8 @@ export class HostBeats {
 
   /** The core has accepted a beat: those to come stand for it, too. */
   #join(leader: LeaderHost, seat: Seat): void {
+    // It may have been left while its save was under way.
+    if (this.#options.seatOf(seat.name) !== seat) return;
     if (!isFollowing(seat, leader) || !leader.apart.delete(seat.name)) return;
     seat.follows = leader;
   }
