@@ -278,18 +278,24 @@ export class HostDriver {
     this.#setAlarm();
   }
 
-  /** Notes when the core must be looked at: one that waits for a save or for answers, when that is over. */
+  /** Notes when the core must be looked at: one that waits for a save, or for answers, when that is over. */
   #schedule(seat: Seat): void {
     const deadlines = seat.core.peers.self.state === 'LEADER' ? this.#leases : this.#elections;
     if (seat.deadlines !== deadlines) seat.deadlines?.delete(seat);
     seat.deadlines = deadlines;
     const due = seat.core.nextDeadline();
-    const waits = seat.isSaving || (deadlines === this.#elections && seat.letters > 0);
-    if (waits || due === Number.POSITIVE_INFINITY) deadlines.delete(seat);
+    if (seat.isSaving || due === Number.POSITIVE_INFINITY) deadlines.delete(seat);
+    else if (seat.letters > 0 && deadlines === this.#elections)
+      deadlines.set(seat, Math.max(due, this.#patienceAt));
     else deadlines.set(seat, due);
   }
 
   // ---- The alarm
+
+  /** When a group is looked at again that waits for answers: one that was to ask a host that is gone may wait for long. */
+  get #patienceAt(): number {
+    return this.#now() + this.#options.timing.leaderTimeoutMs;
+  }
 
   #setAlarm(): void {
     if (!this.#isRunning || !this.#isStarted) return;
@@ -321,6 +327,7 @@ export class HostDriver {
     if (now >= this.#beatDue) {
       this.#beatDue = now + this.#options.timing.heartbeatMs;
       this.#beats.beat();
+      this.#outbox.flush();
     }
     const isMore = this.#look(this.#elections, now, Math.min(MAX_AT_ONCE, this.#electionsAt(now)));
     if (isMore && this.#electionsAt(now) > 0) this.#options.clock.afterMail(() => this.#lookAtAll());
@@ -346,8 +353,8 @@ export class HostDriver {
       return;
     }
     this.#beats.tell(seat);
-    this.#schedule(seat);
-    if (seat.place >= 0 && seat.due <= now) seat.run(tick);
+    if (!seat.isSaving && seat.core.nextDeadline() <= now) seat.run(tick);
+    else this.#schedule(seat);
   }
 
   // ---- Balance

@@ -21,6 +21,9 @@ const MIN_WINDOW = 50;
 /** The letters to one host. */
 class Destination {
   waiting: Letter[] = [];
+  /** Groups that recover from an empty store, and ask when there is room: nothing hurries them. */
+  readonly asking = new Map<Seat, GroupRequest>();
+  isFlushing = false;
   /** How many have no answer yet, and how many may have none. */
   #open = 0;
   #window = MAX_WINDOW / 4;
@@ -28,12 +31,22 @@ class Destination {
   #pausedUntil = Number.NEGATIVE_INFINITY;
 
   get isEmpty(): boolean {
-    return this.#open === 0 && this.waiting.length === 0;
+    return this.#open === 0 && this.waiting.length === 0 && this.asking.size === 0;
   }
 
   /** How many letters more it may be sent at `now`, besides those that wait. */
   roomAt(now: number): number {
     return now < this.#pausedUntil ? 0 : Math.max(0, this.#window - this.#open - this.waiting.length);
+  }
+
+  takeAsking(max: number): readonly Letter[] {
+    const taken: Letter[] = [];
+    for (const [seat, request] of this.asking) {
+      if (taken.length >= max) break;
+      this.asking.delete(seat);
+      taken.push({ seat, request });
+    }
+    return taken;
   }
 
   sent(letters: number): void {
@@ -88,9 +101,18 @@ export class Outbox {
   put(to: string, seat: Seat, request: GroupRequest): void {
     const destination = this.#destinations.get(to);
     if (destination === undefined) return;
+    if (isPatient(request)) {
+      if (destination.asking.has(seat)) return;
+      destination.asking.set(seat, request);
+    } else destination.waiting.push({ seat, request });
     seat.letters++;
-    destination.waiting.push({ seat, request });
-    if (destination.waiting.length === 1) queueMicrotask(() => this.#flush(to, destination));
+    this.#flushLater(to, destination);
+  }
+
+  /** Sends what waits for room, where there is some again. */
+  flush(): void {
+    for (const [to, destination] of this.#destinations)
+      if (destination.asking.size > 0) this.#flushLater(to, destination);
   }
 
   /** How many groups more may come up for election at `now`: as many others as one needs have room for that. */
@@ -104,16 +126,27 @@ export class Outbox {
     return [...this.#destinations.values()].every((destination) => destination.isEmpty);
   }
 
+  #flushLater(to: string, destination: Destination): void {
+    if (destination.isFlushing) return;
+    destination.isFlushing = true;
+    queueMicrotask(() => this.#flush(to, destination));
+  }
+
   #flush(to: string, destination: Destination): void {
     const letters = destination.waiting;
     destination.waiting = [];
+    destination.isFlushing = false;
     const opening = letters.filter(({ request }) => isOpening(request));
     const room = Math.floor(destination.roomAt(this.#options.now()));
-    const sent = [...letters.filter(({ request }) => !isOpening(request)), ...opening.slice(0, room)];
+    const sent = [
+      ...letters.filter(({ request }) => !isOpening(request)),
+      ...opening.slice(0, room),
+      ...destination.takeAsking(room - opening.length),
+    ];
     destination.sent(sent.length);
     for (let at = 0; at < sent.length; at += MAX_LETTERS)
       this.#send(to, destination, sent.slice(at, at + MAX_LETTERS));
-    if (sent.length === letters.length) return;
+    if (opening.length <= room) return;
     for (const { seat, request } of opening.slice(room)) refuse(seat, to, request, TOO_MANY);
     this.#options.changed();
   }
@@ -136,6 +169,7 @@ export class Outbox {
       }
       destination.answered(letters.length);
       for (const [at, { seat, request }] of letters.entries()) deliver(seat, to, request, replies[at]);
+      this.#flushLater(to, destination);
       this.#options.changed();
     };
     this.#options.requests.begin(to, { type: 'groups', requests }, answered, failed);
@@ -143,6 +177,11 @@ export class Outbox {
 }
 
 const TOO_MANY = new RaftError('BUSY', 'too many requests of groups wait for their answers');
+
+/** Whether it is of a group that recovers, which asks until it is answered. */
+function isPatient(request: GroupRequest): boolean {
+  return request.type === 'peer' && request.id !== undefined;
+}
 
 /** Whether it opens an exchange, and may as well be asked later: what follows from its answer must go on. */
 function isOpening(request: GroupRequest): boolean {

@@ -75,7 +75,7 @@ async function heapOfNone(): Promise<number> {
 async function allLed(asked: readonly string[], since: number, gone?: string): Promise<number> {
   for (;;) {
     const looks = await Promise.all(asked.map((ip) => hostOf(ip).ask('look')));
-    const isGone = looks.every(({ led }) => gone === undefined || led[gone] === undefined);
+    const isGone = looks.every(({ led }) => gone === undefined || (led[gone] ?? 0) === 0);
     const ledAt = looks.map((look) => look.allLedAt);
     if (isGone && ledAt.every((at) => at !== null && at > since)) return Math.max(...(ledAt as number[]));
     await delay(25);

@@ -52,7 +52,7 @@ describe('options of a host', () => {
       expect(refusal(() => new RaftHost(options as unknown as RaftHostOptions)).code).toBe('BAD_OPTION');
   });
 
-  test('have defaults: balance, a store in memory, the times of lan, and half of L between two elections', () => {
+  test('have defaults: balance, a store in memory, the times of lan, and L for the next in turn and for another try', () => {
     const { balance, store, timing, bootstrap, rejoin } = resolveHostOptions(GIVEN);
     expect({ balance, bootstrap, rejoin, durable: store.durable }).toEqual({
       balance: true,
@@ -60,10 +60,10 @@ describe('options of a host', () => {
       rejoin: 'majority',
       durable: false,
     });
-    expect(timing).toMatchObject({ leaderTimeoutMs: 500, heartbeatMs: 100, staggerMs: 250 });
+    expect(timing).toMatchObject({ leaderTimeoutMs: 500, heartbeatMs: 100, staggerMs: 500, randomMs: 500 });
     expect(resolveHostOptions({ ...GIVEN, preset: 'wan' }).timing).toMatchObject({
       leaderTimeoutMs: 5_000,
-      staggerMs: 2_500,
+      staggerMs: 5_000,
     });
   });
 

@@ -25,26 +25,27 @@ host.on('error', (error) => {
   console.error(`${ip}: ${error.message}`);
   process.exit(1);
 });
-/** The groups without a leader, and when the last of them came to have one. */
-const leaderless = new Set<string>();
+/** How many groups each host leads, as far as it is known here, and when the last group came to have a leader. */
+const led = new Map<string, number>();
+let leaderless = Number(count);
 let allLedAt = Number.NaN;
-host.on('leaderLost', ({ name }) => leaderless.add(name));
-host.on('makeLeader', ({ name }) => {
-  if (leaderless.delete(name) && leaderless.size === 0) allLedAt = nowMs();
-});
+/** Counted as it happens: a host that is asked for each of its groups has no quiet ones. */
+const counts = (ip: string, by: number): void => {
+  led.set(ip, (led.get(ip) ?? 0) + by);
+  leaderless -= by;
+  if (leaderless === 0) allLedAt = nowMs();
+};
+host.on('leaderLost', (_, { leader }) => counts(leader.ip, -1));
+host.on('makeLeader', (_, { leader }) => counts(leader.ip, 1));
 
 const calls = {
   /** Takes part in all groups; returns what each takes of the heap, in bytes. */
   start: async (): Promise<void> => {
-    for (let at = 0; at < Number(count); at++) leaderless.add(host.group(`tenant-${at}`).name);
+    for (let at = 0; at < Number(count); at++) host.group(`tenant-${at}`);
     await host.start();
   },
-  /** How many groups are led here, how many follow whom, and since when all have a leader; null while some have none. */
-  look: async () => {
-    const led: Record<string, number> = {};
-    for (const { leader } of host.groups) if (leader !== null) led[leader.ip] = (led[leader.ip] ?? 0) + 1;
-    return { led, allLedAt: leaderless.size === 0 ? allLedAt : null };
-  },
+  /** How many groups follow whom, and since when all have a leader; null while some have none. */
+  look: async () => ({ led: Object.fromEntries(led), allLedAt: leaderless === 0 ? allLedAt : null }),
   /** How many of the groups it leads by its own word, one after the other: each is asked. */
   leads: async () => host.groups.filter((group) => group.isLeader()).length,
   atRest: async () => {
