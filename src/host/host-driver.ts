@@ -285,16 +285,15 @@ export class HostDriver {
     seat.deadlines = deadlines;
     const due = seat.core.nextDeadline();
     if (seat.isSaving || due === Number.POSITIVE_INFINITY) deadlines.delete(seat);
-    else if (seat.letters > 0 && deadlines === this.#elections)
-      deadlines.set(seat, Math.max(due, this.#patienceAt));
-    else deadlines.set(seat, due);
+    else deadlines.set(seat, due + this.#patienceMs(seat));
   }
 
   // ---- The alarm
 
-  /** When a group is looked at again that waits for answers: one that was to ask a host that is gone may wait for long. */
-  get #patienceAt(): number {
-    return this.#now() + this.#options.timing.leaderTimeoutMs;
+  /** How long a group that is due waits for answers: one that was to ask a host that is gone may not get any. */
+  #patienceMs(seat: Seat): number {
+    const waits = seat.letters > 0 && seat.deadlines === this.#elections;
+    return waits ? this.#options.timing.leaderTimeoutMs : 0;
   }
 
   #setAlarm(): void {

@@ -77,9 +77,14 @@ export class Seat implements Due {
   /** Whether this peer leads the group, by a fresh look at the clock. */
   isLeader(): boolean {
     if (!this.#isOpen || this.core.peers.self.state !== 'LEADER') return false;
-    const now = this.#host.now();
-    if (!this.isSaving) this.#host.tell(this);
-    return this.core.isLeader(now);
+    try {
+      const now = this.#host.now();
+      if (!this.isSaving) this.#host.tell(this);
+      return this.core.isLeader(now);
+    } catch (error) {
+      this.#host.failed(error);
+      return false;
+    }
   }
 
   /**
