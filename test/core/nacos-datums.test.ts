@@ -27,6 +27,17 @@ function leader(members: readonly string[] = [A, B, C]): Host {
 const types = (outputs: readonly Output[]): readonly string[] =>
   outputs.map((output) => (output.type === 'send' ? output.request.type : output.type));
 
+test('every beat of the leader that is followed names its keys: what came since the last one is fetched', () => {
+  const host = one({ rules: 'nacos', random: () => 0.5 }, { ...IN_USE, term: 5, voteFor: B });
+  const beatAt = (now: number, datums: readonly { key: string; timestamp: number }[]): readonly string[] => {
+    host.core.receivedBeat({ peer: leaderOf(B, 5), datums }, now);
+    return types(host.core.takeOutputs());
+  };
+  expect(beatAt(L, [])).toEqual([]);
+  expect(beatAt(L + 1, [])).toEqual([]);
+  expect(beatAt(L + 2, [{ key: KEY, timestamp: 1 }])).toEqual(['nacosGet']);
+});
+
 describe('publish', () => {
   test('applies, stores, adds 100 to the term, saves it, and only then tells the others', () => {
     const host = leader();
