@@ -90,6 +90,7 @@ export const VOTES: readonly Defect[] = [
         "if (self.state !== 'CANDIDATE' || reply.term",
         "if (self.state === 'LEADER' || reply.term",
       ),
+      patch(PEER_SET, 'this.#votes = null;\n    this.loseLeader();', 'this.loseLeader();'),
     ],
     foundBy: [simulator(11), model({ keepDead: true })],
   },
