@@ -31,7 +31,7 @@ class Destination {
   #pausedUntil = Number.NEGATIVE_INFINITY;
 
   get isEmpty(): boolean {
-    return this.#open === 0 && this.waiting.length === 0 && this.asking.size === 0;
+    return this.#open === 0 && this.waiting.length === 0;
   }
 
   /** How many letters more it may be sent at `now`, besides those that wait. */
@@ -121,7 +121,7 @@ export class Outbox {
     return rooms[this.#options.needed - 1] ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Whether nothing waits for an answer. */
+  /** Whether nothing waits for an answer; what waits for room may do so for ever. */
   get isEmpty(): boolean {
     return [...this.#destinations.values()].every((destination) => destination.isEmpty);
   }

@@ -73,6 +73,19 @@ describe('a stop', () => {
     expect(hosts.now - from).toBeLessThanOrEqual(L);
   });
 
+  test('ends in time, however many groups recover from an empty store and ask a host that is gone', async () => {
+    const hosts = new HostLab();
+    await hosts.spread();
+    const [site, gone] = [hosts.site(A), hosts.site(C)];
+    await hosts.stop(gone);
+    for (let at = 0; at < 2_000; at++) site.raft.group(`only here ${at}`);
+    await hosts.advance(2 * L);
+    expect(leads(site.raft)).not.toEqual([]);
+    const from = hosts.now;
+    await hosts.stop(site);
+    expect(hosts.now - from).toBeLessThanOrEqual(L);
+  });
+
   test('may be asked again, and before the start, and the host starts again and catches up', async () => {
     const hosts = new HostLab();
     await hosts.site(A).raft.stop();
