@@ -141,7 +141,7 @@ export interface OpenCore {
 }
 
 interface OpenPeerSet {
-  $votes: Set<string>;
+  $votes: Set<string> | null;
   $leader: RaftPeer | null;
 }
 
@@ -183,7 +183,7 @@ export class Keepers {
     self.state = keeper.state as PeerState;
     open.$now = open.$electionDue = open.$heartbeatDue = NOW;
     open.$roundNumber = ROUND - 1;
-    for (const at of keeper.votes) peers.$votes.add(this.#name(at));
+    peers.$votes = new Set(keeper.votes.map((at) => this.#name(at)));
     this.#openDatums(open.$registry, keeper);
     if (keeper.leads !== null) {
       peers.$leader = self;
@@ -211,7 +211,7 @@ export class Keepers {
       state: self.state,
       term: self.term,
       voteFor: this.#at(self.voteFor),
-      votes: self.state === 'CANDIDATE' ? this.#ats((core.peers as unknown as OpenPeerSet).$votes) : [],
+      votes: self.state === 'CANDIDATE' ? this.#ats((core.peers as unknown as OpenPeerSet).$votes ?? []) : [],
       stored,
       base: keptBase(registry.datums),
       since: datums.$since,
