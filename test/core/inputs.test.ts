@@ -1,3 +1,4 @@
+import { RaftError } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { MAX_MS } from '../../src/core/timing.js';
 import { A, B, C, H, Host, IN_USE, L, LEASE, peer, TIMING } from './cluster.js';
@@ -77,5 +78,52 @@ describe('the frame of each input', () => {
       input();
       expect(host.core.takeOutputs()).toEqual([]);
     }
+  });
+});
+
+describe('what a core tells', () => {
+  test('a request that failed is reported only if two lead one term', () => {
+    const { core } = one();
+    core.tick(0);
+    const reported: string[] = [];
+    core.peers.on('error', ({ code }) => reported.push(code));
+    for (const code of ['TIMEOUT', 'OUT_OF_DATE', 'CONFLICTING_LEADER'] as const)
+      core.requestFailed(B, { type: 'beat', ...beat(A, 5) }, new RaftError(code, 'refused'), 1);
+    expect(reported).toEqual(['CONFLICTING_LEADER']);
+  });
+
+  test('a resignation that nobody can take says who is wanted', () => {
+    const host = winner(2 * L);
+    expect(refusal(() => host.core.resign(2 * L, 'x:1')).message).toBe(
+      'no other voter of priority above 0 is x:1',
+    );
+    const alone = one({}, IN_USE, [A]);
+    for (const at of [0, 1]) {
+      alone.core.tick(at);
+      for (const output of alone.core.takeOutputs())
+        if (output.type === 'save') alone.core.saved(output.state, at);
+    }
+    expect(refusal(() => alone.core.resign(2)).message).toBe('no other voter of priority above 0 exists');
+  });
+
+  test('one that does not learn has no word of it in its replies', () => {
+    expect('learner' in one().core.getPeer(0, 7)).toBe(false);
+  });
+
+  test('the beats of one that keeps no data bring none along, whatever it is told', () => {
+    const { core } = one();
+    core.sendBeatOnly = false;
+    expect(core.sendBeatOnly).toBe(true);
+  });
+
+  test('a registry under the rules of Nacos is an option that cannot be', () => {
+    const registry = {
+      maxKeyLength: 1,
+      maxValueLength: 1,
+      maxTailSize: 1,
+      maxHistorySize: 1,
+      maxMessageSize: 1,
+    };
+    expect(refusal(() => one({ rules: 'nacos', registry })).code).toBe('BAD_OPTION');
   });
 });
