@@ -106,6 +106,21 @@ describe('publish', () => {
     expect(host.self.term).toBe(6);
   });
 
+  test('or a removal ends in time: what is due first is due, and a removal is told to the others at once', () => {
+    const host = leader();
+    const datums = datumsOf(host);
+    datums.publish(KEY, value, L);
+    datums.publish(LIST, value, L + 7);
+    expect(datums.due).toBe(L + 5_000);
+    host.core.takeOutputs();
+    expect(datums.remove(KEY, L + 8)).toBeNull();
+    expect(datums.keys()).toEqual([LIST]);
+    expect(host.core.takeOutputs()).toMatchObject([
+      { type: 'nacosDatum', key: KEY, datum: null },
+      { type: 'send', to: [B, C], request: { type: 'nacosDelete', key: KEY, source: { ip: A } } },
+    ]);
+  });
+
   test('is refused when no term is left to go to', () => {
     const host = leader();
     host.self.term = Number.MAX_SAFE_INTEGER - 99;
@@ -173,6 +188,37 @@ describe('what a leader tells', () => {
     expect(keys.map(({ length }) => length)).toEqual([50, 1]);
     expect(keys[1]).toEqual(['com.alibaba.nacos.naming.domains.meta.50']);
     expect(datumsOf(host).keys()).toEqual([]);
+  });
+
+  test('is asked for if it is newer there, of the peer that beats, and left if it is not', () => {
+    const host = follower();
+    datumsOf(host).receivedCommit(commit(5), 2);
+    host.core.takeOutputs();
+    const asked = (timestamp: number) => {
+      host.core.receivedBeat({ ...beat(B, 5), datums: [{ key: 'meta.public##G@@a', timestamp }] }, 3);
+      return host.core.takeOutputs();
+    };
+    expect([asked(2), asked(3)]).toEqual([[], []]);
+    expect(asked(4)).toMatchObject([{ type: 'send', to: [B], request: { type: 'nacosGet', keys: [KEY] } }]);
+  });
+
+  test('is taken when it comes, stored, and left if it is as new here already, or is of no known kind', () => {
+    const host = follower();
+    const came = (key: string, timestamp: number, at: number) => {
+      datumsOf(host).receivedDatums(5, { datums: [null, { key, value, timestamp }] }, at);
+      return host.core.takeOutputs();
+    };
+    expect(came('k', 9, 3)).toEqual([]);
+    expect(came(KEY, 2, 4)).toMatchObject([{ type: 'nacosDatum', isStored: true }]);
+    expect([came(KEY, 1, 5), came(KEY, 2, 6)]).toEqual([[], []]);
+    expect(datumsOf(host).keys()).toEqual([KEY]);
+    expect(types(came(KEY, 3, 7))).toEqual(['nacosDatum']);
+  });
+
+  test('is refused with the term of the one who refuses', () => {
+    const host = follower();
+    for (const given of [{ ...commit(5), source: leaderOf(C, 5) }, commit(4)])
+      expect(refusal(() => datumsOf(host).receivedCommit(given, 2)).term).toBe(5);
   });
 
   test('late can not take back a term that was saved (D4)', () => {
