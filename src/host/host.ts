@@ -5,6 +5,7 @@ import type { LeaderLostEvent, MakeLeaderEvent } from '../core/events.js';
 import { GROUP_NAME, isGroupName } from '../core/group-name.js';
 import type { StoredState } from '../core/outputs.js';
 import { show } from '../node/fields.js';
+import { closeAll, Lifecycle } from '../node/lifecycle.js';
 import { type GroupHost, RaftGroup } from './group.js';
 import { HostDriver } from './host-driver.js';
 import { type RaftHostOptions, type ResolvedHostOptions, resolveHostOptions } from './host-options.js';
@@ -42,8 +43,7 @@ export class RaftHost extends Emitter<RaftHostEvents> {
   /** What the store held of groups that were not opened yet, or were left. */
   #stored = new Map<string, StoredState>();
   #driver: HostDriver | null = null;
-  #starting: Promise<void> | null = null;
-  #stopping: Promise<void> | null = null;
+  readonly #lifecycle = new Lifecycle();
 
   /** @throws RaftError `BAD_OPTION` naming the option, what was expected and what came */
   constructor(options: RaftHostOptions) {
@@ -93,13 +93,7 @@ export class RaftHost extends Emitter<RaftHostEvents> {
    * @throws RaftError of the store or the transport; everything is closed again then
    */
   start(): Promise<void> {
-    if (this.#starting !== null) return this.#starting;
-    const starting = this.#start().catch((error: unknown) => {
-      if (this.#starting === starting) this.#starting = null;
-      throw error;
-    });
-    this.#starting = starting;
-    return starting;
+    return this.#lifecycle.start(() => this.#start());
   }
 
   /**
@@ -109,7 +103,7 @@ export class RaftHost extends Emitter<RaftHostEvents> {
    * @throws the first error of the transport or the store; both are closed all the same
    */
   stop(): Promise<void> {
-    return this.#stopWith(async (started) => {
+    return this.#lifecycle.stop(async (started) => {
       await started?.catch(() => {});
       await this.#driver?.resignAll();
       await this.#shutDown();
@@ -147,7 +141,6 @@ export class RaftHost extends Emitter<RaftHostEvents> {
   }
 
   async #start(): Promise<void> {
-    await this.#stopping?.catch(() => {});
     const { ip, store, transport } = this.#options;
     this.#stored = new Map(await store.open(ip));
     const driver = new HostDriver(this.#options, {
@@ -169,18 +162,6 @@ export class RaftHost extends Emitter<RaftHostEvents> {
     }
   }
 
-  /** One stop at a time; a later start waits for it. */
-  #stopWith(stop: (started: Promise<void> | null) => Promise<void>): Promise<void> {
-    const started = this.#starting;
-    if (this.#stopping !== null && started === null) return this.#stopping;
-    this.#starting = null;
-    const stopping = stop(started).finally(() => {
-      if (this.#stopping === stopping) this.#stopping = null;
-    });
-    this.#stopping = stopping;
-    return stopping;
-  }
-
   /** Ends everything at once, without handing over. */
   async #shutDown(): Promise<void> {
     if (this.#driver !== null) this.#end(this.#driver);
@@ -197,18 +178,15 @@ export class RaftHost extends Emitter<RaftHostEvents> {
 
   async #close(): Promise<void> {
     const { transport, store } = this.#options;
-    const closed = await Promise.allSettled([attempt(() => transport.stop()), attempt(() => store.close())]);
-    for (const result of closed) if (result.status === 'rejected') throw result.reason;
+    await closeAll(
+      () => transport.stop(),
+      () => store.close(),
+    );
   }
 
   /** A save failed, or an assertion did: a host that may have forgotten takes part no longer (D4). */
   #failed(error: RaftError): void {
-    this.#stopWith(() => this.#shutDown()).catch((cause: unknown) => debug('while closing: %s', cause));
+    this.#lifecycle.stop(() => this.#shutDown()).catch((cause: unknown) => debug('while closing: %s', cause));
     this.emit('error', error);
   }
-}
-
-/** A stop that throws at once must not keep the others from being closed. */
-async function attempt(stop: () => Promise<void>): Promise<void> {
-  await stop();
 }

@@ -12,6 +12,7 @@ import type { Stored } from '../stores/store.js';
 import { RaftController } from './controller.js';
 import { Driver } from './driver.js';
 import { type LeaderContext, Leading, type WaitOptions } from './leading.js';
+import { closeAll, Lifecycle } from './lifecycle.js';
 import { type Datum, type DatumListener, type KeyPattern, Listeners, matches, toDatum } from './listeners.js';
 import { type NacosChange, NacosData } from './nacos-data.js';
 import { type RaftNodeOptions, type ResolvedOptions, resolveOptions } from './options.js';
@@ -55,8 +56,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   #datums: Datums | null = null;
   #sendBeatOnly: boolean;
   #knownLeader: PeerSnapshot | null = null;
-  #starting: Promise<void> | null = null;
-  #stopping: Promise<void> | null = null;
+  readonly #lifecycle = new Lifecycle();
 
   /** @throws RaftError `BAD_OPTION` naming the option, what was expected and what came */
   constructor(options: RaftNodeOptions) {
@@ -112,13 +112,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * @throws RaftError of the store or the transport; everything is closed again then
    */
   start(): Promise<void> {
-    if (this.#starting !== null) return this.#starting;
-    const starting = this.#start().catch((error: unknown) => {
-      if (this.#starting === starting) this.#starting = null;
-      throw error;
-    });
-    this.#starting = starting;
-    return starting;
+    return this.#lifecycle.start(() => this.#start());
   }
 
   /**
@@ -128,7 +122,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * @throws the first error of the transport or the store; both are closed all the same
    */
   stop(): Promise<void> {
-    return this.#stopWith((started) => this.#stop(started));
+    return this.#lifecycle.stop((started) => this.#stop(started));
   }
 
   /** Stops the node at the end of an `await using` block. */
@@ -278,7 +272,6 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   }
 
   async #start(): Promise<void> {
-    await this.#stopping?.catch(() => {});
     const { ip, store, transport, rules, timing, random, bootstrap, rejoin, registry, releaseOnDisconnect } =
       this.#options;
     const { stored, data } = withoutData(await store.open(ip));
@@ -330,18 +323,6 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
       this.#warn('NACOS_RULES', 'two leaders are possible for minutes, as in the original');
   }
 
-  /** One stop at a time; a later start waits for it. */
-  #stopWith(stop: (started: Promise<void> | null) => Promise<void>): Promise<void> {
-    const started = this.#starting;
-    if (this.#stopping !== null && started === null) return this.#stopping;
-    this.#starting = null;
-    const stopping = stop(started).finally(() => {
-      if (this.#stopping === stopping) this.#stopping = null;
-    });
-    this.#stopping = stopping;
-    return stopping;
-  }
-
   async #stop(started: Promise<void> | null): Promise<void> {
     await started?.catch(() => {});
     if (this.isLeader()) await this.#driver?.resign().catch(() => {});
@@ -360,17 +341,16 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
 
   async #close(): Promise<void> {
     const { transport, store, nacosDatums } = this.#options;
-    const closed = await Promise.allSettled([
-      attempt(() => transport.stop()),
-      attempt(() => store.close()),
-      attempt(async () => nacosDatums?.close()),
-    ]);
-    for (const result of closed) if (result.status === 'rejected') throw result.reason;
+    await closeAll(
+      () => transport.stop(),
+      () => store.close(),
+      () => nacosDatums?.close(),
+    );
   }
 
   /** A save failed, or an assertion did: a peer that may have forgotten takes part no longer (D4). */
   #failed(error: RaftError): void {
-    this.#stopWith(() => this.#shutDown()).catch((cause: unknown) => debug('while closing: %s', cause));
+    this.#lifecycle.stop(() => this.#shutDown()).catch((cause: unknown) => debug('while closing: %s', cause));
     this.emit('error', error);
   }
 
@@ -409,11 +389,6 @@ function withoutData(opened: Stored | null): {
   if (opened === null) return { stored: null };
   const { data, ...stored } = opened;
   return data === undefined ? { stored } : { stored, data };
-}
-
-/** A stop that throws at once must not keep the others from being closed. */
-async function attempt(stop: () => Promise<void>): Promise<void> {
-  await stop();
 }
 
 function notRunning(): RaftError {
