@@ -1,10 +1,11 @@
 // How long a cluster is without a leader: raftbeat beside others, in one run on one machine.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, cpus, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { directoryOfRun } from './bounds.js';
 import type { Candidate, Failover } from './failover/candidate.js';
 import { candidates } from './failover/candidates.js';
+import { Machine } from './report.js';
 
 const { values } = parseArgs({
   options: {
@@ -18,10 +19,7 @@ const trials = Number(values.trials);
 /** Past it no further trial begins. */
 const until = performance.now() + 60_000 * Number(values.minutes);
 
-const directory = mkdtempSync(join(tmpdir(), 'raftbeat-bench-'));
-process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.once(signal, () => process.exit(128 + constants.signals[signal]));
+const directory = directoryOfRun();
 
 interface Row {
   readonly name: string;
@@ -32,7 +30,7 @@ interface Row {
   readonly overlaps: readonly number[];
 }
 
-const loadBefore = loadavg();
+const machine = new Machine();
 const all = candidates(directory).filter(({ name }) => name.includes(values.only));
 const rows: Row[] = [];
 for (const [at, candidate] of all.entries()) {
@@ -40,12 +38,7 @@ for (const [at, candidate] of all.entries()) {
   rows.push(...(await measure(candidate, performance.now() + share)));
 }
 console.table(rows.map(asTableRow));
-const machine = { node: process.version, cpus: cpus().length, loadBefore, loadAfter: loadavg() };
-console.log(
-  `${machine.cpus} processors, load ${loadBefore[0]?.toFixed(1)} before, ${machine.loadAfter[0]?.toFixed(1)} after`,
-);
-writeFileSync(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
-console.log(values.json);
+machine.report(values.json, { rows });
 process.exit();
 
 /** At most `trials` of each kind; SIGKILL has half of the time, for it takes longest. */

@@ -1,12 +1,13 @@
 // What thousands of groups cost in three processes: at rest, and when one of these is killed and comes back.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, cpus, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { freeAddresses } from '../../examples/cluster/processes.js';
+import { directoryOfRun, limitRun } from './bounds.js';
 import { nowMs } from './failover/watch.js';
 import type { HostCalls } from './groups/member.js';
+import { Machine } from './report.js';
 import { cpuMs, residentBytes } from './rest/usage.js';
 import { Worker } from './worker.js';
 
@@ -27,14 +28,8 @@ const PROGRAM = new URL('groups/member.mjs', import.meta.url).pathname;
 /** Past it the run has failed. */
 const LIMIT_MS = 1_000 * (60 + seconds + 30 * kills);
 
-const directory = mkdtempSync(join(tmpdir(), 'raftbeat-bench-'));
-process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.once(signal, () => process.exit(128 + constants.signals[signal]));
-setTimeout(() => {
-  console.error(`not done after ${LIMIT_MS / 1_000} s`);
-  process.exit(1);
-}, LIMIT_MS).unref();
+const directory = directoryOfRun();
+limitRun(LIMIT_MS);
 
 interface Failover {
   readonly ledMs: number;
@@ -42,7 +37,7 @@ interface Failover {
   readonly evenMs: number;
 }
 
-const loadBefore = loadavg();
+const machine = new Machine();
 const empty = await heapOfNone();
 const ips = await freeAddresses(3);
 const hosts = new Map(ips.map((ip) => [ip, newHost(ip, ips, groups)]));
@@ -148,11 +143,5 @@ function report(): void {
       .join(', '),
     'even again after its return, ms': failovers.map((each) => Math.round(each.evenMs)).join(', '),
   });
-  const machine = { node: process.version, cpus: cpus().length, loadBefore, loadAfter: loadavg() };
-  console.log(
-    `${machine.cpus} processors, load ${loadBefore[0]?.toFixed(1)} before, ${machine.loadAfter[0]?.toFixed(1)} after`,
-  );
-  const written = { machine, groups, seconds, electedMs, evenMs, rest, failovers };
-  writeFileSync(values.json, `${JSON.stringify(written, null, 2)}\n`);
-  console.log(values.json);
+  machine.report(values.json, { groups, seconds, electedMs, evenMs, rest, failovers });
 }

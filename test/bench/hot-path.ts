@@ -1,7 +1,6 @@
 // What each input of a steady core costs, beside liferaft on the same messages in the same run: calls a second, what they
 // allocate, with few members and with many, and the heap of a core that is idle.
-import { writeFileSync } from 'node:fs';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { inputs, others } from './hot-path/cases.js';
@@ -9,6 +8,7 @@ import { membersOf } from './hot-path/cores.js';
 import { bytesPerPair } from './hot-path/heap.js';
 import { liferaft } from './hot-path/liferaft.js';
 import { bytesPerCall, type Case, median, rounds } from './hot-path/rounds.js';
+import { Machine } from './report.js';
 
 const FEW = 3;
 const MANY = 51;
@@ -30,7 +30,7 @@ const rivals = new Map<Case, Case>([
 ]);
 const many = inputs(MANY);
 
-const loadBefore = loadavg();
+const machine = new Machine();
 const rates = await rounds(cases, Number(values.rounds));
 const rows = [];
 for (const [at, one] of cases.entries()) {
@@ -58,9 +58,7 @@ console.table(
 console.log(
   `heap of an idle peer set and its core: ${heap.follower} bytes following, ${heap.leader} leading`,
 );
-const machine = { node: process.version, cpus: cpus().length, loadBefore, loadAfter: loadavg() };
-writeFileSync(values.json, `${JSON.stringify({ machine, rows, heap }, null, 2)}\n`);
-console.log(values.json);
+machine.report(values.json, { rows, heap });
 
 /** The median of the ratios of each round. */
 function timesRival(at: number): number | null {

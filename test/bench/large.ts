@@ -1,12 +1,13 @@
 // What becomes of a cluster that is large: voters and observers in the simulator, and observers over http.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, cpus, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { directoryOfRun, limitRun } from './bounds.js';
 import { type Connected, connected } from './large/connected.js';
 import type { Cluster } from './large/counted-world.js';
 import { simulated, type Trial } from './large/simulated.js';
 import { median, quantile } from './registry/load.js';
+import { Machine } from './report.js';
 
 const { values } = parseArgs({
   options: {
@@ -23,14 +24,8 @@ const PROCESSES = 4;
 /** More would not tell more. */
 const MOST_SEEDS = 20;
 
-const directory = mkdtempSync(join(tmpdir(), 'raftbeat-bench-'));
-process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.once(signal, () => process.exit(128 + constants.signals[signal]));
-setTimeout(() => {
-  console.error(`not done after ${LIMIT_MS / 1_000} s`);
-  process.exit(1);
-}, LIMIT_MS).unref();
+const directory = directoryOfRun();
+limitRun(LIMIT_MS);
 
 const CLUSTERS: readonly Cluster[] = [
   ...[5, 21, 101].map((voters) => ({ voters, observers: 0, broadcasts: false })),
@@ -44,7 +39,7 @@ interface Simulated {
   readonly trials: readonly Trial[];
 }
 
-const loadBefore = loadavg();
+const machine = new Machine();
 const live: Connected[] = [];
 for (const count of [0, observers / 10])
   live.push(await connected(directory, count, PROCESSES, 100 * seconds));
@@ -54,12 +49,7 @@ const until = performance.now() + 500 * seconds;
 for (const [at, cluster] of CLUSTERS.entries())
   virtual.push(await repeated(cluster, (until - performance.now()) / (CLUSTERS.length - at)));
 console.table(virtual.map(asVirtualRow));
-const machine = { node: process.version, cpus: cpus().length, loadBefore, loadAfter: loadavg() };
-console.log(
-  `${machine.cpus} processors, load ${loadBefore[0]?.toFixed(1)} before, ${machine.loadAfter[0]?.toFixed(1)} after`,
-);
-writeFileSync(values.json, `${JSON.stringify({ machine, connected: live, simulated: virtual }, null, 2)}\n`);
-console.log(values.json);
+machine.report(values.json, { connected: live, simulated: virtual });
 process.exit();
 
 /** One seed after the other, at least one, for about `ms`. */

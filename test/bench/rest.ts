@@ -1,11 +1,12 @@
 // What a cluster costs that nobody asks for anything: raftbeat beside liferaft and etcd, all with beats each 100 ms.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, cpus, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { directoryOfRun, limitRun } from './bounds.js';
 import { version } from './etcd.js';
 import { median } from './registry/load.js';
+import { Machine } from './report.js';
 import { measure, type Rest } from './rest/measure.js';
 import { sides } from './rest/sides.js';
 import { installSs } from './rest/sockets.js';
@@ -26,26 +27,15 @@ const warmUpMs = 1_000 * Number(values['warm-up']);
 /** Past it the run has failed. */
 const LIMIT_MS = sizes.length * (warmUpMs + 1_500 * seconds + 30_000);
 
-const directory = mkdtempSync(join(tmpdir(), 'raftbeat-bench-'));
-process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.once(signal, () => process.exit(128 + constants.signals[signal]));
-setTimeout(() => {
-  console.error(`not done after ${LIMIT_MS / 1_000} s`);
-  process.exit(1);
-}, LIMIT_MS).unref();
+const directory = directoryOfRun();
+limitRun(LIMIT_MS);
 
 installSs();
-const loadBefore = loadavg();
+const machine = new Machine();
 const rests: Rest[] = [];
 for (const size of sizes) rests.push(...(await measured(size)));
 console.table(rests.map(asTableRow));
-const machine = { node: process.version, cpus: cpus().length, loadBefore, loadAfter: loadavg() };
-console.log(
-  `${machine.cpus} processors, load ${loadBefore[0]?.toFixed(1)} before, ${machine.loadAfter[0]?.toFixed(1)} after`,
-);
-writeFileSync(values.json, `${JSON.stringify({ machine, etcd: version(), seconds, rests }, null, 2)}\n`);
-console.log(values.json);
+machine.report(values.json, { etcd: version(), seconds, rests });
 process.exit();
 
 async function measured(size: number): Promise<readonly Rest[]> {
