@@ -21,6 +21,7 @@ import {
   B,
   C,
   forbidUnhandledRejections,
+  HangingSaves,
   type Host,
   IN_USE,
   L,
@@ -32,7 +33,7 @@ import {
 } from '../node/virtual.js';
 
 /** A store of groups that fails or hangs when told to. */
-export class TestGroupStore implements GroupStore {
+export class TestGroupStore extends HangingSaves implements GroupStore {
   readonly durable = false;
   /** What it holds; a group that it does not know is taken for one in use, unless it is `empty`. */
   readonly states = new Map<string, StoredState>();
@@ -42,11 +43,8 @@ export class TestGroupStore implements GroupStore {
   saveFault: unknown = null;
   /** Whether a fault is thrown at once, instead of rejected. */
   throws = false;
-  /** While true, saves hang until `release`. */
-  hangs = false;
   isOpen = false;
   closes = 0;
-  #hanging: { readonly done: () => void; readonly failed: (cause: unknown) => void }[] = [];
 
   async open(): Promise<ReadonlyMap<string, StoredState>> {
     if (this.openFault !== null) throw this.openFault;
@@ -58,31 +56,14 @@ export class TestGroupStore implements GroupStore {
     this.writes.push(states);
     if (this.saveFault !== null && this.throws) throw this.saveFault;
     if (this.saveFault !== null) return Promise.reject(this.saveFault);
-    return new Promise((resolve, reject) => {
-      const done = (): void => {
-        for (const [group, state] of states) this.states.set(group, state);
-        resolve();
-      };
-      if (this.hangs) this.#hanging.push({ done, failed: reject });
-      else done();
+    return this.whenLetGo(() => {
+      for (const [group, state] of states) this.states.set(group, state);
     });
   }
 
   async close(): Promise<void> {
     this.closes++;
     this.isOpen = false;
-  }
-
-  /** Lets the saves that hang become durable. */
-  release(): void {
-    this.hangs = false;
-    for (const { done } of this.#hanging.splice(0)) done();
-  }
-
-  /** Lets the saves that hang fail. */
-  fail(cause: unknown): void {
-    this.hangs = false;
-    for (const { failed } of this.#hanging.splice(0)) failed(cause);
   }
 }
 

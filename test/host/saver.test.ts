@@ -13,6 +13,16 @@ function written({ writes }: TestGroupStore): readonly string[] {
   return writes.map((states) => [...states].map(([group, { term }]) => `${group} ${term}`).join(', '));
 }
 
+/** A saver whose first write is under way, and hangs. */
+async function writing() {
+  const store = new TestGroupStore();
+  const saver = new Saver(store);
+  store.hangs = true;
+  const first = saver.save('a', state(1));
+  await settle();
+  return { store, saver, first };
+}
+
 describe('saves', () => {
   test('of one turn go along in one write', async () => {
     const store = new TestGroupStore();
@@ -22,11 +32,7 @@ describe('saves', () => {
   });
 
   test('that come during a write go along in the next, and in no other', async () => {
-    const store = new TestGroupStore();
-    const saver = new Saver(store);
-    store.hangs = true;
-    const first = saver.save('a', state(1));
-    await settle();
+    const { store, saver, first } = await writing();
     const later = [saver.save('b', state(2))];
     await settle();
     later.push(saver.save('c', state(3)));
@@ -40,11 +46,7 @@ describe('saves', () => {
   });
 
   test('are done when their own write is durable, not when the former is', async () => {
-    const store = new TestGroupStore();
-    const saver = new Saver(store);
-    store.hangs = true;
-    const first = saver.save('a', state(1));
-    await settle();
+    const { store, saver, first } = await writing();
     const second = saver.save('b', state(2));
     expect([await outcome(first), await outcome(second)]).toEqual(['pending', 'pending']);
     store.release();
@@ -76,11 +78,7 @@ describe('a write that fails', () => {
   });
 
   test('does not keep the next from being done', async () => {
-    const store = new TestGroupStore();
-    const saver = new Saver(store);
-    store.hangs = true;
-    const first = saver.save('a', state(1));
-    await settle();
+    const { store, saver, first } = await writing();
     const second = saver.save('b', state(2));
     store.fail(new Error('once'));
     await expect(first).rejects.toThrow('once');

@@ -434,16 +434,45 @@ export class TestTransport implements Transport {
   }
 }
 
+/** Saves that hang until a test says what becomes of them. */
+export class HangingSaves {
+  /** While true, saves hang until `release` or `fail`. */
+  hangs = false;
+  #hanging: { readonly done: () => void; readonly failed: (cause: unknown) => void }[] = [];
+
+  /** Resolves after `keep`, which is called at once, or when what hangs is let go. */
+  protected whenLetGo(keep: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        keep();
+        resolve();
+      };
+      if (this.hangs) this.#hanging.push({ done, failed: reject });
+      else done();
+    });
+  }
+
+  /** Lets the saves that hang become durable. */
+  release(): void {
+    this.hangs = false;
+    for (const { done } of this.#hanging.splice(0)) done();
+  }
+
+  /** Lets the saves that hang fail. */
+  fail(cause: unknown): void {
+    this.hangs = false;
+    for (const { failed } of this.#hanging.splice(0)) failed(cause);
+  }
+}
+
 /** A store that fails or hangs when told to. */
-export class TestStore implements RaftStore {
+export class TestStore extends HangingSaves implements RaftStore {
   readonly durable: boolean;
   /** What it holds. */
   state: StoredState | null;
   openFault: Fault | null = null;
   saveFault: Fault | null = null;
   closeFault: Fault | null = null;
-  /** While true, saves hang until `release`. */
-  hangs = false;
   /** While set, `open` or `close` waits for it. */
   openGate: Promise<void> | null = null;
   closeGate: Promise<void> | null = null;
@@ -454,9 +483,9 @@ export class TestStore implements RaftStore {
   readonly asked: StoredState[] = [];
   /** What it holds of the registry. */
   kept: KeptData | null = null;
-  #hanging: { readonly done: () => void; readonly failed: (cause: unknown) => void }[] = [];
 
   constructor(state: StoredState | null = IN_USE, durable = false) {
+    super();
     this.state = state;
     this.durable = durable;
   }
@@ -473,17 +502,7 @@ export class TestStore implements RaftStore {
   save(state: StoredState, data?: DataChanges): Promise<void> {
     this.asked.push(state);
     if (this.saveFault !== null) return failing(this.saveFault);
-    if (!this.hangs) {
-      this.#keep(state, data);
-      return Promise.resolve();
-    }
-    return new Promise((resolve, reject) => {
-      const done = (): void => {
-        this.#keep(state, data);
-        resolve();
-      };
-      this.#hanging.push({ done, failed: reject });
-    });
+    return this.whenLetGo(() => this.#keep(state, data));
   }
 
   fold(seq: number): void {
@@ -503,18 +522,6 @@ export class TestStore implements RaftStore {
     this.isOpen = false;
     if (this.closeFault !== null) return failing(this.closeFault);
     await this.closeGate;
-  }
-
-  /** Lets the saves that hang become durable. */
-  release(): void {
-    this.hangs = false;
-    for (const { done } of this.#hanging.splice(0)) done();
-  }
-
-  /** Lets the saves that hang fail. */
-  fail(cause: unknown): void {
-    this.hangs = false;
-    for (const { failed } of this.#hanging.splice(0)) failed(cause);
   }
 }
 

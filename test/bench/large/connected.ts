@@ -36,7 +36,7 @@ export async function connected(
   const begin = (own: readonly string[]) =>
     new Worker<PeersCalls>(PROGRAM.pathname, [own.join(), JSON.stringify(members), directory]);
   const voters = ips.slice(0, VOTERS).map((ip) => begin([ip]));
-  const others = observers === 0 ? [] : divided(ips.slice(VOTERS), processes).map(begin);
+  const others = divided(ips.slice(VOTERS), Math.min(processes, observers)).map(begin);
   const all = [...voters, ...others];
   await Promise.all(all.map((worker) => worker.ask('start')));
   await Promise.all(all.map((worker) => worker.ask('knowsLeader')));
