@@ -1,4 +1,3 @@
-import { RaftError } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import {
   decodeBeat,
@@ -20,22 +19,10 @@ import {
   MAX_VALUE_LENGTH,
 } from '../../src/node/decode-data.js';
 import { decodeNacosDatumsReply } from '../../src/node/decode-nacos.js';
+import { type Decode, objection } from './messages.js';
 import { peer } from './virtual.js';
 
-type Decode = (raw: unknown) => unknown;
 type Draft = Record<string, unknown>;
-
-/** What `decode` says of `raw`: its code, and the field that it names; null when it takes it. */
-function objection(decode: Decode, raw: unknown): string | null {
-  try {
-    decode(raw);
-    return null;
-  } catch (error) {
-    expect(error).toBeInstanceOf(RaftError);
-    const { code, message } = error as RaftError;
-    return `${code} ${message.split(' ')[0]}`;
-  }
-}
 
 const PEER = peer('b:1', { voteFor: 'b:1' });
 const REVISION = { term: 1, seq: 2 };

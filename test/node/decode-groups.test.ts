@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { RaftError } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { decodeRequest } from '../../src/node/decode.js';
 import {
@@ -8,22 +7,8 @@ import {
   MAX_GROUP_REQUESTS,
   MAX_GROUPS,
 } from '../../src/node/decode-groups.js';
-import { arbitraryRequest, SEED } from './messages.js';
+import { arbitraryRequest, objection, SEED } from './messages.js';
 import { peer } from './virtual.js';
-
-type Decode = (raw: unknown) => unknown;
-
-/** What `decode` says of `raw`: its code, and the field that it names; null when it takes it. */
-function objection(decode: Decode, raw: unknown): string | null {
-  try {
-    decode(raw);
-    return null;
-  } catch (error) {
-    expect(error).toBeInstanceOf(RaftError);
-    const { code, message } = error as RaftError;
-    return `${code} ${message.split(' ')[0]}`;
-  }
-}
 
 const LED = { group: 'g', term: 3 };
 const BEATS = {

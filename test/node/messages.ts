@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import type { PeerSnapshot, RaftRequest } from 'raftbeat';
+import { type PeerSnapshot, RaftError, type RaftRequest } from 'raftbeat';
+import { expect } from 'vitest';
 import type { GroupRequest } from '../../src/core/messages.js';
 
 const MAX_MS = 2 ** 31 - 1;
@@ -90,3 +91,18 @@ export const arbitraryRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
   }),
   fc.record({ type: fc.constantFrom('leader' as const, 'state' as const) }),
 );
+
+/** What reads what came from outside. */
+export type Decode = (raw: unknown) => unknown;
+
+/** What `decode` says of `raw`: its code, and the field that it names; null when it takes it. */
+export function objection(decode: Decode, raw: unknown): string | null {
+  try {
+    decode(raw);
+    return null;
+  } catch (error) {
+    expect(error).toBeInstanceOf(RaftError);
+    const { code, message } = error as RaftError;
+    return `${code} ${message.split(' ')[0]}`;
+  }
+}

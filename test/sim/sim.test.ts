@@ -1,5 +1,13 @@
 import { RaftError, RaftNode, type RaftNodeOptions } from 'raftbeat';
-import { FAULT_KINDS, formatReport, type SimNodeClass, shrink, simulate } from 'raftbeat/testing';
+import {
+  FAULT_KINDS,
+  formatReport,
+  type SimNodeClass,
+  type SimOptions,
+  type SimReport,
+  shrink,
+  simulate,
+} from 'raftbeat/testing';
 import { describe, expect, test } from 'vitest';
 import type { Batch } from '../../src/core/datum.js';
 import type { Revision } from '../../src/core/messages.js';
@@ -104,6 +112,13 @@ describe('a run', () => {
   });
 });
 
+/** A run in which nothing is seen broken. */
+async function unbroken(options: SimOptions): Promise<SimReport> {
+  const report = await simulate(options);
+  expect(report.violations, formatReport(report)).toEqual([]);
+  return report;
+}
+
 describe('under all faults nothing is seen broken', () => {
   test.each([
     [3, 1, 120],
@@ -111,8 +126,7 @@ describe('under all faults nothing is seen broken', () => {
     [7, 2_001, 20],
   ])('with %i peers, from seed %i on, %i seeds', async (peers, from, count) => {
     for (let seed = from; seed < from + count; seed++) {
-      const report = await simulate({ seed, peers });
-      expect(report.violations, formatReport(report)).toEqual([]);
+      await unbroken({ seed, peers });
     }
   });
 });
@@ -125,8 +139,7 @@ describe('under all faults nothing is seen broken where peers keep data', () => 
   ])('with %i peers, from seed %i on, %i seeds', async (peers, from, count) => {
     let catchUps = 0;
     for (let seed = from; seed < from + count; seed++) {
-      const report = await simulate({ seed, peers, registry: true });
-      expect(report.violations, formatReport(report)).toEqual([]);
+      const report = await unbroken({ seed, peers, registry: true });
       catchUps += report.data?.catchUps ?? 0;
     }
     expect(catchUps).toBeGreaterThan(0);
@@ -140,8 +153,7 @@ describe('under all faults nothing is seen broken in any group of hosts', () => 
     [7, 2_001, 6],
   ])('with %i hosts, from seed %i on, %i seeds', async (peers, from, count) => {
     for (let seed = from; seed < from + count; seed++) {
-      const report = await simulate({ seed, peers, groups: 1 + (seed % 6) });
-      expect(report.violations, formatReport(report)).toEqual([]);
+      await unbroken({ seed, peers, groups: 1 + (seed % 6) });
     }
   });
 });
