@@ -1,4 +1,4 @@
-import { RaftError } from '../core/errors.js';
+import { RaftError, textOf } from '../core/errors.js';
 import type { Beats, BeatsReply, RefusedBeat } from '../core/messages.js';
 import { decodeBeatsReply } from '../node/decode-groups.js';
 import type { Requests } from '../node/requests.js';
@@ -23,6 +23,8 @@ export interface HostBeatsOptions {
   readonly seatOf: (group: string) => Seat | undefined;
   /** Ends the leases that have ended by now, before an answer would lengthen them. */
   readonly endLeases: (now: number) => void;
+  /** A core is at fault: the host can not go on. */
+  readonly failed: (error: RaftError) => void;
 }
 
 /**
@@ -48,8 +50,17 @@ export class HostBeats {
     this.#leaders = new Map(options.others.map((ip) => [ip, new LeaderHost(ip)]));
   }
 
-  /** Tells a core what the newest beats and answers stand for. */
+  /** Tells a core what the newest beats and answers stand for; that it refuses what it accepted before is a bug. */
   tell(seat: Seat): void {
+    try {
+      this.#tell(seat);
+    } catch (cause) {
+      const message = `a bug: ${seat.name} refuses what it follows, or leads: ${textOf(cause)}`;
+      this.#options.failed(new RaftError('INTERNAL', message, { cause }));
+    }
+  }
+
+  #tell(seat: Seat): void {
     const { core, follows, toldUpTo } = seat;
     if (follows !== null) {
       if (follows.news > toldUpTo) core.receivedBeat(follows.beatOf(seat.name), follows.beatAt);
@@ -186,17 +197,14 @@ export class HostBeats {
     const beats: Beats = { ip, process, leaderTimeoutMs, sentAt, ...this.led.since(follower.version) };
     const failed = (): void => follower.failed();
     const answered = (raw: unknown): void => {
-      try {
-        this.#answered(follower, beats, decodeBeatsReply(raw));
-      } catch {
-        failed();
-      }
+      const reply = replyTo(beats, raw);
+      if (reply === null) failed();
+      else this.#answered(follower, beats, reply);
     };
     requests.begin(follower.ip, { type: 'beats', ...beats }, answered, failed);
   }
 
   #answered(follower: FollowerHost, sent: Beats, reply: BeatsReply): void {
-    if (reply.sentAt !== sent.sentAt) throw new RaftError('BAD_REPLY', 'this answers other beats');
     const now = this.#options.now();
     this.#options.endLeases(now);
     if (follower.answered(reply, sent.version, now)) this.#accepted(follower, sent, reply, now);
@@ -244,6 +252,16 @@ function isFollowing({ name, core }: Seat, host: LeaderHost): boolean {
   const { self, leader } = core.peers;
   const isLeader = leader?.ip === host.ip && leader.term === self.term;
   return isLeader && self.state === 'FOLLOWER' && self.term === host.termOf(name);
+}
+
+/** The answer to these very beats, or null for whatever else it is. */
+function replyTo({ sentAt }: Beats, raw: unknown): BeatsReply | null {
+  try {
+    const reply = decodeBeatsReply(raw);
+    return reply.sentAt === sentAt ? reply : null;
+  } catch {
+    return null;
+  }
 }
 
 const nothing = (): void => {};

@@ -93,6 +93,7 @@ export class HostDriver {
       aheadMs: () => this.#aheadMs,
       seatOf: (group) => this.#seats.get(group),
       endLeases: (now) => this.#look(this.#leases, now),
+      failed: (error) => this.#fail(error),
     });
     this.#seatHost = {
       now: () => this.#now(),
@@ -183,6 +184,7 @@ export class HostDriver {
     this.#cancelAlarm();
     for (const seat of [...this.#seats.values()]) this.#close(seat);
     this.#saver.stop(notRunning());
+    this.#outbox.stop();
     this.#requests.abortAll(notRunning());
     for (const resolve of this.#awaitingAnswers.splice(0)) resolve();
   }
@@ -288,19 +290,17 @@ export class HostDriver {
     else deadlines.set(seat, due + this.#patienceMs(seat));
   }
 
-  // ---- The alarm
-
   /** How long a group that is due waits for answers: one that was to ask a host that is gone may not get any. */
   #patienceMs(seat: Seat): number {
     const waits = seat.letters > 0 && seat.deadlines === this.#elections;
     return waits ? this.#options.timing.leaderTimeoutMs : 0;
   }
 
+  // ---- The alarm
+
   #setAlarm(): void {
     if (!this.#isRunning || !this.#isStarted) return;
-    // Without room they wait for answers, or for the next beat.
-    const electionDue = this.#elections.first < this.#alarmAt ? this.#electionDue() : this.#alarmAt;
-    const due = Math.min(this.#leases.first, electionDue, this.#beatDue, this.#balanceDue);
+    const due = Math.min(this.#leases.first, this.#electionDue(), this.#beatDue, this.#balanceDue);
     if (due >= this.#alarmAt) return;
     this.#cancelAlarm();
     this.#alarmAt = due;
@@ -308,8 +308,10 @@ export class HostDriver {
     this.#cancelAlarm = this.#options.clock.setTimer(() => this.#ring(), waitMs);
   }
 
+  /** Without room, groups wait for answers, or for the next beat. The clock is read only if that may matter. */
   #electionDue(): number {
-    return this.#electionsAt(this.#now()) > 0 ? this.#elections.first : Number.POSITIVE_INFINITY;
+    const due = this.#elections.first;
+    return due < this.#alarmAt && this.#electionsAt(this.#now()) > 0 ? due : Number.POSITIVE_INFINITY;
   }
 
   /** A wake-up is only a reason to look at the clock; what is due waits for the mail that is already there. */

@@ -90,6 +90,7 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #destinations: ReadonlyMap<string, Destination>;
   readonly #voters: readonly Destination[];
+  #isStopped = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -121,6 +122,11 @@ export class Outbox {
     return rooms[this.#options.needed - 1] ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Sends nothing more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   /** Whether nothing waits for an answer; what waits for room may do so for ever. */
   get isEmpty(): boolean {
     return [...this.#destinations.values()].every((destination) => destination.isEmpty);
@@ -133,6 +139,7 @@ export class Outbox {
   }
 
   #flush(to: string, destination: Destination): void {
+    if (this.#isStopped) return;
     const letters = destination.waiting;
     destination.waiting = [];
     destination.isFlushing = false;

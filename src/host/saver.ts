@@ -5,14 +5,12 @@ import type { GroupStore } from '../stores/group-store.js';
 /** One write of the store: what is in it, and who waits for it. */
 class Write {
   readonly states = new Map<string, StoredState>();
-  readonly done: Promise<void>;
-  settle: { readonly resolve: () => void; readonly reject: (error: RaftError) => void } | null = null;
-
-  constructor() {
-    this.done = new Promise((resolve, reject) => {
-      this.settle = { resolve, reject };
-    });
-  }
+  resolve: () => void = () => {};
+  reject: (error: RaftError) => void = () => {};
+  readonly done = new Promise<void>((resolve, reject) => {
+    this.resolve = resolve;
+    this.reject = reject;
+  });
 }
 
 /** Saves the states of many groups: one write at a time, in which all go along that came during the former one. */
@@ -44,7 +42,7 @@ export class Saver {
 
   /** Begins no further write; who waits for one is told `error`: the store is about to be closed. */
   stop(error: RaftError): void {
-    this.#next?.settle?.reject(error);
+    this.#next?.reject(error);
     this.#next = null;
   }
 
@@ -56,12 +54,12 @@ export class Saver {
     this.#isWriting = false;
   }
 
-  async #write({ states, settle }: Write): Promise<void> {
+  async #write(write: Write): Promise<void> {
     try {
-      await this.#store.save(states);
-      settle?.resolve();
+      await this.#store.save(write.states);
+      write.resolve();
     } catch (cause) {
-      settle?.reject(asRaftError(cause));
+      write.reject(asRaftError(cause));
     }
   }
 }

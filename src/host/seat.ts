@@ -77,14 +77,9 @@ export class Seat implements Due {
   /** Whether this peer leads the group, by a fresh look at the clock. */
   isLeader(): boolean {
     if (!this.#isOpen || this.core.peers.self.state !== 'LEADER') return false;
-    try {
-      const now = this.#host.now();
-      if (!this.isSaving) this.#host.tell(this);
-      return this.core.isLeader(now);
-    } catch (error) {
-      this.#host.failed(error);
-      return false;
-    }
+    const now = this.#host.now();
+    if (!this.isSaving) this.#host.tell(this);
+    return this.#isOpen && this.core.isLeader(now);
   }
 
   /**
@@ -109,9 +104,10 @@ export class Seat implements Due {
     }
   }
 
-  /** Resolves when the save under way is done, in the turn of what waits for it. */
+  /** Resolves when the save under way, if any, is done, in the turn of what waits for it. */
   saved(): Promise<void> {
-    return new Promise((resolve) => this.#waiting?.push(resolve));
+    const waiting = this.#waiting;
+    return waiting === null ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
   }
 
   /** An event of the core; it is told when all that it depends on is done. */
@@ -154,8 +150,9 @@ export class Seat implements Due {
 
   /** Gives the input to the core; how to come to what it said. An error of the core itself ends the host. */
   #handIn<T>(input: Input<T>): () => T {
+    this.#host.tell(this);
+    if (!this.#isOpen) throw notRunning();
     try {
-      this.#host.tell(this);
       const result = input(this.core, this.#host.now());
       return () => result;
     } catch (error) {
@@ -195,8 +192,8 @@ export class Seat implements Due {
         continue;
       }
       await this.#host.save(this, output);
+      if (this.#isOpen) this.#host.tell(this);
       if (!this.#isOpen) return;
-      this.#host.tell(this);
       this.core.saved(output.state, this.#host.now());
     }
   }

@@ -59,7 +59,7 @@ export const HOSTS: readonly Defect[] = [
   },
   {
     name: 'the newest beat is not told before a request',
-    patches: [patch(SEAT, 'this.#host.tell(this);\n      const result', 'const result')],
+    patches: [patch(SEAT, 'this.#host.tell(this);\n    if (!this.#isOpen)', 'if (!this.#isOpen)')],
     foundBy: [groups(1, 3)],
   },
   {
