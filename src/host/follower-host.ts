@@ -42,6 +42,11 @@ export class FollowerHost {
     this.news = news;
   }
 
+  /** Whether it has answered each beat for 2 L; one that was sent none for L may be gone. */
+  isSteady(now: number, leaderTimeoutMs: number): boolean {
+    return this.upSince <= now - 2 * leaderTimeoutMs && this.answeredAt > now - leaderTimeoutMs;
+  }
+
   /** It did not answer. */
   failed(): void {
     this.upSince = Number.POSITIVE_INFINITY;

@@ -59,6 +59,8 @@ export class HostDriver {
   #aheadMs = 0;
   #beatDue: number;
   #balanceDue: number;
+  /** How many groups had a leader at the last look. */
+  #ledBefore = 0;
   #alarmAt = Number.POSITIVE_INFINITY;
   #cancelAlarm: () => void = () => {};
   #isStarted = false;
@@ -364,14 +366,11 @@ export class HostDriver {
   #balance(now: number): void {
     const { balance, ip, members, timing } = this.#options;
     this.#balanceDue = now + timing.leaderTimeoutMs;
-    if (!balance || this.#beats.led.size === 0 || !this.#outbox.isEmpty) return;
-    const counts = new Map<string, number>();
-    for (const { core } of this.#seats.values()) {
-      const leader = core.peers.leader?.ip;
-      if (leader !== undefined) counts.set(leader, (counts.get(leader) ?? 0) + 1);
-    }
+    if (!balance || this.#beats.led.size === 0) return;
+    const counts = this.#leaderships();
+    if (!this.#isCalm(counts)) return;
     const able = members.voters.filter(({ priority }) => priority > 0);
-    const steady = this.#beats.followers.filter(({ upSince }) => upSince <= now - 2 * timing.leaderTimeoutMs);
+    const steady = this.#beats.followers.filter((host) => host.isSteady(now, timing.leaderTimeoutMs));
     const led = this.#beats.led.seats;
     const moves = movesOf({ ip, able, steady, counts, led });
     if (moves.length > 0) this.#balanceDue = now + timing.heartbeatMs;
@@ -379,6 +378,23 @@ export class HostDriver {
       debug('%s goes to %s', seat.name, to);
       seat.run(resignTo(to));
     }
+  }
+
+  /** How many groups each host leads, as far as is known here. */
+  #leaderships(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { core } of this.#seats.values()) {
+      const leader = core.peers.leader?.ip;
+      if (leader !== undefined) counts.set(leader, (counts.get(leader) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** Whether as many groups are led as at the last look: while it is more each time, elections are under way. */
+  #isCalm(counts: ReadonlyMap<string, number>): boolean {
+    const before = this.#ledBefore;
+    this.#ledBefore = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    return this.#ledBefore === before;
   }
 
   #fail(cause: unknown): void {

@@ -114,6 +114,25 @@ describe('a host that comes back', () => {
     expect(hosts.now - from).toBeLessThan(6 * L);
   });
 
+  test('is given its share also by hosts that have groups of their own, which nobody can be elected in', async () => {
+    const hosts = new HostLab([A, B, C], { groups: 40 });
+    for (const { ip, raft, store } of hosts.sites) {
+      for (let at = 0; at < 300; at++) {
+        store.states.set(`only ${ip} ${at}`, IN_USE);
+        raft.group(`only ${ip} ${at}`);
+      }
+    }
+    await hosts.start();
+    const site = hosts.site(A);
+    await hosts.until(() => hosts.isEven(), 20 * L);
+    await hosts.stop(site);
+    await hosts.until(() => hosts.isEven(others(hosts, site)), 20 * L);
+    await site.raft.start();
+    const from = hosts.now;
+    await hosts.until(() => hosts.isEven(), 20 * L);
+    expect(hosts.now - from).toBeLessThan(8 * L);
+  });
+
   test('moves nothing any more once all lead equally many', async () => {
     const hosts = new HostLab([A, B, C], { groups: 40 });
     await hosts.spread();

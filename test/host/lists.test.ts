@@ -284,6 +284,19 @@ describe('an answer to beats', () => {
     expect(host.upSince).toBe(41);
   });
 
+  test('makes the host steady after 2 L in which it answered each beat, as long as it is sent some', () => {
+    const host = heard();
+    expect(host.isSteady(20 + 2 * L, L)).toBe(false);
+    host.accepted(30, 21 + L, 2);
+    expect(host.isSteady(19 + 2 * L, L)).toBe(false);
+    expect(host.isSteady(20 + 2 * L, L)).toBe(true);
+    expect(host.isSteady(21 + 2 * L, L)).toBe(false);
+    host.accepted(40, 21 + 2 * L, 3);
+    expect(host.isSteady(22 + 2 * L, L)).toBe(true);
+    host.failed();
+    expect(host.isSteady(22 + 2 * L, L)).toBe(false);
+  });
+
   test('is that of each group, in its term', () => {
     expect(heard().replyOf(7)).toMatchObject({
       ip: A,
