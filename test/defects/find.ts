@@ -21,7 +21,7 @@ const CASES = new URL('../scenarios/cases/', import.meta.url);
 export function find(finder: Finder, patches: readonly Patch[]): Promise<Finding> {
   switch (finder.by) {
     case 'simulator':
-      return findBySeed(finder.seed, finder.preset, patches);
+      return findBySeed(finder, patches);
     case 'model':
       return findByModel(finder, patches);
     case 'scenario':
@@ -53,9 +53,15 @@ export function violationOf({ violations }: SimReport): string | null {
   return violation === undefined ? null : `${violation.check}: ${violation.ip} ${violation.what}`;
 }
 
-async function findBySeed(seed: number, preset: Preset, patches: readonly Patch[]): Promise<Finding> {
-  const report = await runSeed(seed, preset, await build(patches));
-  return { where: seedText(seed, preset), what: violationOf(report) };
+async function findBySeed(
+  { seed, preset, further = 0 }: Finder & { by: 'simulator' },
+  patches: readonly Patch[],
+): Promise<Finding> {
+  const built = await build(patches);
+  for (let each = seed; ; each++) {
+    const what = violationOf(await runSeed(each, preset, built));
+    if (what !== null || each === seed + further) return { where: seedText(each, preset), what };
+  }
 }
 
 /** The seed, as a person reads it. */
