@@ -85,6 +85,12 @@ export class HttpAuth {
     return isSame(header, this.signReply(requestDigest, status, body));
   }
 
+  /** A key for what follows upon a signed request over the same connection, when `salt` was never used before. */
+  keyFor(requestDigest: string, salt: string): Buffer {
+    const head = JSON.stringify(['key', requestDigest, salt]);
+    return createHmac('sha256', this.#secret).update(head).digest();
+  }
+
   #digestOf({ method, path, to, body }: Signable, time: string, nonce: string): string {
     const head = JSON.stringify(['request', method, path, to, time, nonce]);
     return createHmac('sha256', this.#secret).update(`${head}\n`).update(body).digest('hex');
@@ -108,7 +114,8 @@ export class HttpAuth {
   }
 }
 
-function isSame(a: string, b: string): boolean {
+/** Compares in a time that tells nothing of where they differ. */
+export function isSame(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];
   return left.length === right.length && timingSafeEqual(left, right);
 }

@@ -5,6 +5,7 @@ import type { TlsOptions } from 'node:tls';
 import { RaftError } from '../core/errors.js';
 import { CLIENT_IDLE_MS } from './http-exchange.js';
 import type { HttpTransportOptions } from './http-options.js';
+import { refuseUpgrade, type UpgradeHandler } from './http-upgrade.js';
 import { type Endpoint, parseEndpoint } from './http-wire.js';
 
 /** How long a client may take to send a request, or to shake hands, in ms: a beat is a few hundred bytes. */
@@ -19,18 +20,28 @@ export interface HttpHost {
   close(): Promise<void>;
 }
 
+/** What a host serves, and for whom. */
+export interface HttpServed {
+  readonly path: string;
+  /** The address of the local peer. */
+  readonly local: string;
+  readonly handler: HttpHandler;
+  /** Takes connections that leave HTTP. */
+  readonly upgrade?: UpgradeHandler;
+}
+
 /** Where requests come in, by the options; null where only a handler is mounted somewhere. */
 export function hostFor(
   { server, listen = server === undefined, bind, tls }: HostOptions,
-  { path, local, handler }: { readonly path: string; readonly local: string; readonly handler: HttpHandler },
+  { path, local, handler, upgrade }: HttpServed,
 ): HttpHost | null {
-  if (server !== undefined) return new ServerMount(server, path, handler);
+  if (server !== undefined) return new ServerMount(server, path, handler, upgrade);
   if (!listen) return null;
   const own: Partial<Endpoint> = { ...parseEndpoint(local), ...bind };
   if (own.host === undefined || own.port === undefined) {
     throw new RaftError('BAD_OPTION', `ip: expected host:port, or see address and bind; got '${local}'`);
   }
-  return new OwnServer({ host: own.host, port: own.port }, tls ?? null, handler);
+  return new OwnServer({ host: own.host, port: own.port }, tls ?? null, handler, upgrade);
 }
 
 type HostOptions = Pick<HttpTransportOptions, 'server' | 'listen' | 'bind' | 'tls'>;
@@ -43,7 +54,12 @@ export class OwnServer implements HttpHost {
   readonly #sockets = new Set<Socket>();
   #closed: Promise<void> = Promise.resolve();
 
-  constructor(endpoint: Endpoint, tls: TlsOptions | null, handler: RequestListener) {
+  constructor(
+    endpoint: Endpoint,
+    tls: TlsOptions | null,
+    handler: RequestListener,
+    upgrade: UpgradeHandler | null = null,
+  ) {
     this.#endpoint = endpoint;
     const limits = {
       headersTimeout: SLOW_CLIENT_MS,
@@ -59,6 +75,7 @@ export class OwnServer implements HttpHost {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
+    if (upgrade !== null) this.#server.on('upgrade', orRefused(this.#server, upgrade));
   }
 
   open(): Promise<void> {
@@ -90,25 +107,42 @@ export class ServerMount implements HttpHost {
   readonly #server: Server | TlsServer;
   readonly #path: string;
   readonly #handler: HttpHandler;
+  readonly #upgrade: ReturnType<typeof orRefused> | null;
 
-  constructor(server: Server | TlsServer, path: string, handler: HttpHandler) {
+  constructor(
+    server: Server | TlsServer,
+    path: string,
+    handler: HttpHandler,
+    upgrade: UpgradeHandler | null = null,
+  ) {
     this.#server = server;
     this.#path = path;
     this.#handler = handler;
+    this.#upgrade = upgrade === null ? null : orRefused(server, upgrade);
   }
 
   async open(): Promise<void> {
     const door = doors.get(this.#server) ?? new FrontDoor(this.#server);
     door.add(this.#path, this.#handler);
     doors.set(this.#server, door);
+    if (this.#upgrade !== null) this.#server.on('upgrade', this.#upgrade);
   }
 
   retire(): void {
     const door = doors.get(this.#server);
     if (door?.remove(this.#path, this.#handler)) doors.delete(this.#server);
+    if (this.#upgrade !== null) this.#server.off('upgrade', this.#upgrade);
   }
 
   async close(): Promise<void> {}
+}
+
+/** What `upgrade` does not take is refused, if nobody else listens. */
+function orRefused(server: Server | TlsServer, upgrade: UpgradeHandler) {
+  return (...args: Parameters<UpgradeHandler>): void => {
+    if (upgrade(...args) || server.listenerCount('upgrade') > 1) return;
+    refuseUpgrade(args[1], { code: 'BAD_REQUEST', message: 'there is nothing to upgrade to' });
+  };
 }
 
 /** Answers a request, or gives it to `next`. */

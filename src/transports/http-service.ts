@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RaftError } from '../core/errors.js';
 import type { HttpHost } from './http-host.js';
 import { answerFor } from './http-inbound.js';
+import { refuseUpgrade, type UpgradeHandler } from './http-upgrade.js';
 
 /** Answers a request, or leaves it to `next`. */
 export type RequestHandler = (
@@ -16,6 +17,8 @@ export interface HttpParts<Client> {
   readonly inbound: {
     /** Answers a request for `type`, the part of its path below ours. */
     serve(req: IncomingMessage, res: ServerResponse, type: string): void;
+    /** Takes a connection that asks to leave HTTP, at `link` below our path. */
+    readonly upgrade?: (...args: Parameters<UpgradeHandler>) => void;
     /** Resolved when no answer is under way any more. */
     close(): Promise<void>;
   };
@@ -47,6 +50,15 @@ export class HttpService<Client extends { close(): void }> {
       return answerFor(req, res, 503, { code: 'NOT_RUNNING', message: 'this peer does not run' });
     if (next !== undefined) return next();
     answerFor(req, res, 404, { code: 'BAD_REQUEST', message: `there is nothing but ${this.#path}` });
+  };
+
+  /** Takes the connections that ask to leave HTTP at `link` below the path. */
+  readonly upgrade: UpgradeHandler = (req, socket, head) => {
+    if (this.#typeOf(req) !== 'link') return false;
+    if (this.#running === null)
+      refuseUpgrade(socket, { code: 'NOT_RUNNING', message: 'this peer does not run' });
+    else this.#running.inbound.upgrade?.(req, socket, head);
+    return true;
   };
 
   /**

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { RaftRequest } from '../../src/core/messages.js';
 import { type TransportHarness, transportContract } from '../../src/testing/transport-contract.js';
-import { HttpTransport, type HttpTransportOptions } from '../../src/transports/http.js';
+import { HttpTransport } from '../../src/transports/http.js';
 import { MemoryNetwork, type MemoryTransport } from '../../src/transports/memory.js';
 import type { BroadcastOptions, Receive, RequestOptions, Transport } from '../../src/transports/transport.js';
+import { WebSocketTransport } from '../../src/transports/websocket.js';
 import { freeAddress } from './ports.js';
 
 type Make = (network: MemoryNetwork, made: readonly Transport[]) => Transport;
@@ -20,20 +21,25 @@ function overMemory(make: Make): TransportHarness {
   };
 }
 
-function overHttp(options: HttpTransportOptions = {}): TransportHarness {
+/** At addresses of their own. */
+function overTcp(make: () => Transport): TransportHarness {
   return {
     async create(count) {
       const ips: string[] = [];
       while (ips.length < count) ips.push(await freeAddress());
-      return { transports: ips.map(() => new HttpTransport(options)), ips, dispose: async () => {} };
+      return { transports: ips.map(make), ips, dispose: async () => {} };
     },
   };
 }
 
+const secret = 'sixteen characters at least';
+
 describe.each([
   ['MemoryTransport', overMemory((network) => network.transport())],
-  ['HttpTransport', overHttp()],
-  ['HttpTransport with a secret', overHttp({ secret: 'sixteen characters at least' })],
+  ['HttpTransport', overTcp(() => new HttpTransport())],
+  ['HttpTransport with a secret', overTcp(() => new HttpTransport({ secret }))],
+  ['WebSocketTransport', overTcp(() => new WebSocketTransport())],
+  ['WebSocketTransport with a secret', overTcp(() => new WebSocketTransport({ secret }))],
 ] as const)('%s keeps the contract', (_, harness) => {
   for (const { name, run } of transportContract(harness)) test(name, run);
 });

@@ -11,12 +11,31 @@ const LEASE_MS = 1_000;
 export function candidates(directory: string): readonly Candidate[] {
   const raftbeat = { program: program('raftbeat'), directory, resigns: true };
   const release = { ...SLOW, releaseOnDisconnect: true };
+  const websocket = { transport: 'websocket' };
   const liferaft = { heartbeat: '100 ms', 'election min': '500 ms', 'election max': '1000 ms' };
   const byRedis = { timeoutMs: LEASE_MS, directory, options: { leaseMs: LEASE_MS }, service: redis };
   return [
     new Processes({ ...raftbeat, name: 'raftbeat', timeoutMs: 1_000, options: SLOW }),
     new Processes({ ...raftbeat, name: 'raftbeat, lan', timeoutMs: 500, options: { preset: 'lan' } }),
     new Processes({ ...raftbeat, name: 'raftbeat, release', timeoutMs: 1_000, options: release }),
+    new Processes({
+      ...raftbeat,
+      name: 'raftbeat, websocket',
+      timeoutMs: 1_000,
+      options: { ...SLOW, ...websocket },
+    }),
+    new Processes({
+      ...raftbeat,
+      name: 'raftbeat, websocket, lan',
+      timeoutMs: 500,
+      options: { preset: 'lan', ...websocket },
+    }),
+    new Processes({
+      ...raftbeat,
+      name: 'raftbeat, websocket, release',
+      timeoutMs: 1_000,
+      options: { ...release, ...websocket },
+    }),
     new EtcdServers(`${directory}/servers`),
     new Processes({
       name: 'etcd3 Election',

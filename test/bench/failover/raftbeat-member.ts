@@ -1,29 +1,35 @@
-/** raftbeat, over http, with a store in files. */
+/** raftbeat, over http or websockets, with a store in files. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { RaftNode } from 'raftbeat';
+import { RaftNode, type Transport } from 'raftbeat';
 import { FileStore } from 'raftbeat/file';
 import { HttpTransport } from 'raftbeat/http';
+import { WebSocketTransport } from 'raftbeat/websocket';
 import { memberArguments, serveMember } from './member.js';
 
 const POLL_MS = 5;
 
 const { ip, ips, directory, options } = memberArguments();
+const { transport: kind = 'http', ...others } = options;
+const transport = watched(kind === 'websocket' ? new WebSocketTransport() : new HttpTransport());
 let holds = false;
 let beats = 0;
 let lastBeat: { readonly beat: unknown; readonly answer: unknown } | null = null;
 
-/** Notices when a connection to the leader is held open, and counts beats. */
-class WatchedTransport extends HttpTransport {
-  override async request(...args: Parameters<HttpTransport['request']>): Promise<unknown> {
-    const [, asked] = args;
-    if (asked.type === 'hold') holds = asked.wait;
-    const answer = await super.request(...args);
-    if (asked.type === 'beat') {
-      beats++;
-      lastBeat = { beat: asked, answer };
-    }
-    return answer;
-  }
+/** Has it noticed when a connection to the leader is held open, and beats counted. */
+function watched(transport: Transport): Transport {
+  return {
+    start: (local, receive) => transport.start(local, receive),
+    stop: () => transport.stop(),
+    request: async (to, asked, signal) => {
+      if (asked.type === 'hold') holds = asked.wait;
+      const answer = await transport.request(to, asked, signal);
+      if (asked.type === 'beat') {
+        beats++;
+        lastBeat = { beat: asked, answer };
+      }
+      return answer;
+    },
+  };
 }
 
 function bytesOf(message: unknown): number {
@@ -33,9 +39,9 @@ function bytesOf(message: unknown): number {
 const raft = new RaftNode({
   ip,
   members: ips,
-  transport: new WatchedTransport(),
+  transport,
   store: new FileStore(`${directory}/${ip.replace(':', '-')}`),
-  ...options,
+  ...others,
 });
 raft.on('leaderLost', () => {
   holds = false;

@@ -31,6 +31,11 @@ export function sides(directory: string, count: number): readonly Side[] {
   return [
     new Processes({ ...raftbeat, name: 'raftbeat', options: RAFTBEAT }),
     new Processes({ ...raftbeat, name: 'raftbeat, registry', options: { ...RAFTBEAT, registry: true } }),
+    new Processes({
+      ...raftbeat,
+      name: 'raftbeat, websocket',
+      options: { ...RAFTBEAT, transport: 'websocket' },
+    }),
     new Processes({ ...common, name: 'liferaft', program: program('liferaft'), options: LIFERAFT }),
     new EtcdAtRest(`${directory}/servers-${count}`, count),
   ];
