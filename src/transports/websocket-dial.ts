@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import { RaftError } from '../core/errors.js';
+import { aborted } from './conversation.js';
 import type { HttpTlsOptions } from './http-options.js';
 import { parseEndpoint } from './http-wire.js';
 import type { Handshake, Introduced } from './websocket-handshake.js';
-import { aborted } from './websocket-link.js';
 
 /** How long a connection may take, in ms: over a network that heals, a new attempt comes through before an old one. */
 const CONNECT_MS = 1_000;

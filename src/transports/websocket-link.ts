@@ -1,14 +1,13 @@
 import type { RawData, WebSocket } from 'ws';
-import { RaftError, textOf } from '../core/errors.js';
-import type { RaftReply, RaftRequest } from '../core/messages.js';
+import { RaftError } from '../core/errors.js';
+import type { RaftRequest } from '../core/messages.js';
+import { Conversation, type Frame } from './conversation.js';
 import type { Receive } from './transport.js';
 import type { Seal } from './websocket-seal.js';
 
-/** How many requests of the other end are handled at a time: a peer has a few under way. */
-const MAX_SERVED = 1_000;
 /** What is not taken by the other end, in largest messages: more means that it reads no longer. */
 const MAX_UNTAKEN = 4;
-/** What a frame adds to the message in it, in bytes, at most. */
+/** What a frame and its seal add to the message in it, in bytes, at most. */
 export const FRAME_BYTES = 128;
 /** How long answers under way are waited for, and then a farewell, in ms. */
 const GRACE_MS = 250;
@@ -35,20 +34,6 @@ export interface LinkOptions {
   readonly receive: Receive;
 }
 
-/** One of these in each frame: a question, the answer to one, or that nobody waits for an answer any more. */
-interface Frame {
-  readonly q?: unknown;
-  readonly a?: unknown;
-  readonly x?: unknown;
-  /** The request, or the reply. */
-  readonly m?: unknown;
-}
-
-interface Question {
-  readonly resolve: (reply: unknown) => void;
-  readonly reject: (error: RaftError) => void;
-}
-
 /** A connection between two peers, over which each asks the other. */
 export class Link {
   readonly peer: LinkPeer;
@@ -57,20 +42,24 @@ export class Link {
   onEnd: () => void = () => {};
   readonly #socket: WebSocket;
   readonly #options: LinkOptions;
-  readonly #asked = new Map<number, Question>();
-  /** The requests that are handled here, and how to tell that their asker waits no more. */
-  readonly #served = new Map<number, AbortController | null>();
+  readonly #conversation: Conversation;
   readonly #looker: NodeJS.Timeout;
   /** How often it was looked since anything came. */
   #silentLooks = 0;
   #isRetired = false;
-  #nextId = 0;
 
   constructor(socket: WebSocket, options: LinkOptions) {
     this.#socket = socket;
     this.#options = options;
     this.peer = options.peer;
     this.isDialed = options.isDialed;
+    this.#conversation = new Conversation({
+      ip: options.peer.ip,
+      receive: options.receive,
+      send: (frame) => this.#send(frame),
+      tellsGone: true,
+      idle: () => this.#endIfRetired(),
+    });
     socket.on('message', (data, isBinary) => this.#received(data, isBinary));
     socket.on('pong', () => {
       this.#silentLooks = 0;
@@ -92,35 +81,19 @@ export class Link {
    * @throws RaftError `UNREACHABLE` when the connection ends before the answer; `ABORTED`; `TOO_LARGE`
    */
   async ask(request: RaftRequest, signal: AbortSignal): Promise<unknown> {
-    const { ip } = this.peer;
-    const id = this.#nextId++;
-    const text = JSON.stringify({ q: id, m: request });
-    if (!this.isOpen) throw ended(ip);
-    if (this.#isTooLarge(text)) throw new RaftError('TOO_LARGE', `a request to ${ip} is too large`, { ip });
-    let abort = (): void => {};
-    try {
-      return await new Promise((resolve, reject) => {
-        abort = () => reject(aborted(ip, signal.reason));
-        signal.addEventListener('abort', abort, { once: true });
-        this.#asked.set(id, { resolve, reject });
-        this.#send(text);
-      });
-    } finally {
-      signal.removeEventListener('abort', abort);
-      if (this.#asked.delete(id)) this.#send(JSON.stringify({ x: id }));
-    }
+    if (!this.isOpen) throw ended(this.peer.ip);
+    return this.#conversation.ask(request, signal);
   }
 
   /** Rejects what was asked over it, with `error`. */
   forsake(error: RaftError): void {
-    for (const { reject } of this.#asked.values()) reject(error);
-    this.#asked.clear();
+    this.#conversation.forsake(error);
   }
 
   /** Ends it as soon as nothing is under way: another connection took its place. */
   retire(): void {
     this.#isRetired = true;
-    this.#endIfIdle();
+    if (this.#conversation.isIdle) this.#endIfRetired();
   }
 
   /** Waits a little for the answers under way, and says farewell; resolved when the connection is gone. */
@@ -145,19 +118,10 @@ export class Link {
     this.#silentLooks = 0;
     const frame = isBinary ? null : this.#read(data);
     if (frame === null) this.#socket.close(PROTOCOL_ERROR);
-    else if (isId(frame.q)) this.#serve(frame.q, frame.m);
-    else if (isId(frame.x)) this.#served.get(frame.x)?.abort();
-    else if (isId(frame.a)) this.#heard(frame.a, frame.m);
+    else this.#conversation.received(frame);
   }
 
-  #heard(id: number, reply: unknown): void {
-    const question = this.#asked.get(id);
-    this.#asked.delete(id);
-    question?.resolve(reply);
-    this.#endIfIdle();
-  }
-
-  #read(data: RawData): Frame | null {
+  #read(data: RawData): object | null {
     const { seal } = this.#options;
     const sent = data.toString();
     const text = seal === null ? sent : seal.open(sent);
@@ -170,36 +134,13 @@ export class Link {
     }
   }
 
-  #serve(id: number, request: unknown): void {
-    if (this.#served.size >= MAX_SERVED || this.#served.has(id)) {
-      const message = `${id} is being answered, or ${MAX_SERVED} others`;
-      this.#send(JSON.stringify({ a: id, m: { code: 'BUSY', message } }));
-      return;
+  #send(frame: Frame): void {
+    const { seal, bodyLimitBytes, peer } = this.#options;
+    const text = JSON.stringify(frame);
+    if (Buffer.byteLength(text) > bodyLimitBytes + FRAME_BYTES / 2) {
+      const what = `a message to ${peer.ip} is larger than ${bodyLimitBytes} bytes`;
+      throw new RaftError('TOO_LARGE', what, { ip: peer.ip });
     }
-    // A signal costs much, and of all requests this one alone asks for it.
-    const gone = isHold(request) ? new AbortController() : null;
-    this.#served.set(id, gone);
-    this.#options
-      .receive(request, this.peer.ip, gone?.signal)
-      .catch((cause: unknown) => ({ code: 'INTERNAL' as const, message: textOf(cause) }))
-      .then((reply) => this.#answered(id, reply));
-  }
-
-  #answered(id: number, reply: RaftReply): void {
-    if (!this.#served.delete(id)) return;
-    const text = JSON.stringify({ a: id, m: reply });
-    const message = `the answer is larger than ${this.#options.bodyLimitBytes} bytes`;
-    const refusal = { a: id, m: { code: 'TOO_LARGE', message } };
-    this.#send(this.#isTooLarge(text) ? JSON.stringify(refusal) : text);
-    this.#endIfIdle();
-  }
-
-  #isTooLarge(text: string): boolean {
-    return Buffer.byteLength(text) > this.#options.bodyLimitBytes + FRAME_BYTES / 2;
-  }
-
-  #send(text: string): void {
-    const { seal, bodyLimitBytes } = this.#options;
     if (!this.isOpen) return;
     if (this.#socket.bufferedAmount > MAX_UNTAKEN * bodyLimitBytes) this.cut();
     else this.#socket.send(seal === null ? text : seal.close(text));
@@ -212,32 +153,17 @@ export class Link {
     else if (this.#silentLooks === 2 && this.isOpen) this.#socket.ping();
   }
 
-  #endIfIdle(): void {
-    if (this.#isRetired && this.#asked.size === 0 && this.#served.size === 0) this.#socket.close(GOING_AWAY);
+  #endIfRetired(): void {
+    if (this.#isRetired) this.#socket.close(GOING_AWAY);
   }
 
   #ended(): void {
     clearInterval(this.#looker);
-    for (const gone of this.#served.values()) gone?.abort();
-    this.#served.clear();
-    this.forsake(ended(this.peer.ip));
+    this.#conversation.end(ended(this.peer.ip));
     this.onEnd();
   }
 }
 
-function isId(id: unknown): id is number {
-  return Number.isSafeInteger(id);
-}
-
-function isHold(request: unknown): boolean {
-  return typeof request === 'object' && request !== null && 'type' in request && request.type === 'hold';
-}
-
 function ended(ip: string): RaftError {
   return new RaftError('UNREACHABLE', `the connection to ${ip} has ended`, { ip });
-}
-
-/** Nobody waits for the answer of `ip` any more. */
-export function aborted(ip: string, cause: unknown): RaftError {
-  return new RaftError('ABORTED', `nobody waits for the answer of ${ip} any more`, { ip, cause });
 }

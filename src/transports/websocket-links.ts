@@ -1,6 +1,7 @@
 import { RaftError } from '../core/errors.js';
 import type { RaftRequest } from '../core/messages.js';
-import { aborted, type Link } from './websocket-link.js';
+import { aborted } from './conversation.js';
+import type { Link } from './websocket-link.js';
 
 /** How long a peer that could not be reached is left alone, in ms: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
