@@ -19,7 +19,7 @@ const entries = Object.keys(exports).filter((name) => name !== './package.json')
 test.each(entries)('the import of %s loads no other package than it needs', async (name) => {
   const source = exports[name].default.replace('./dist/', 'src/').replace(/\.js$/, '.ts');
   const { metafile } = await build({
-    absWorkingDir: new URL('.', root).pathname,
+    absWorkingDir: root.pathname,
     entryPoints: [source],
     bundle: true,
     write: false,
@@ -33,6 +33,17 @@ test.each(entries)('the import of %s loads no other package than it needs', asyn
   const allowed = [...Object.keys(dependencies), ...(OPTIONAL[name] ?? [])];
   expect([...packages].filter((each) => !allowed.includes(each))).toEqual([]);
   for (const each of OPTIONAL[name] ?? []) expect(packages).toContain(each);
+});
+
+test('the import of ./broadcast loads nothing of Node: it is for browsers, too', async () => {
+  const { outputFiles } = await build({
+    absWorkingDir: root.pathname,
+    entryPoints: ['src/transports/broadcast.ts'],
+    bundle: true,
+    write: false,
+    platform: 'browser',
+  });
+  expect(outputFiles).toHaveLength(1);
 });
 
 test('a package that only some imports need is an optional peer dependency', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RaftRequest } from '../../src/core/messages.js';
 import { type TransportHarness, transportContract } from '../../src/testing/transport-contract.js';
+import { BroadcastTransport } from '../../src/transports/broadcast.js';
 import { HttpTransport } from '../../src/transports/http.js';
 import { MemoryNetwork, type MemoryTransport } from '../../src/transports/memory.js';
 import type { BroadcastOptions, Receive, RequestOptions, Transport } from '../../src/transports/transport.js';
@@ -32,12 +33,37 @@ function overTcp(make: () => Transport): TransportHarness {
   };
 }
 
+/** On a medium of their own, that `make` makes. */
+function overMedium(make: () => { newTransport: () => Transport; dispose: () => unknown }): TransportHarness {
+  return {
+    async create(count) {
+      const { newTransport, dispose } = make();
+      const ips = ['one', 'two', 'three'].slice(0, count);
+      return { transports: ips.map(newTransport), ips, dispose: async () => void (await dispose()) };
+    },
+  };
+}
+
+/** Each transport on a channel of its own, of one name. */
+function channels() {
+  const name = `raftbeat-${channelsMade++}`;
+  const opened: InstanceType<typeof BroadcastChannel>[] = [];
+  const newTransport = () => {
+    const channel = new BroadcastChannel(name);
+    opened.push(channel);
+    return new BroadcastTransport({ channel });
+  };
+  return { newTransport, dispose: () => opened.map((channel) => channel.close()) };
+}
+let channelsMade = 0;
+
 const secret = 'sixteen characters at least';
 
 describe.each([
   ['MemoryTransport', overMemory((network) => network.transport())],
   ['HttpTransport', overTcp(() => new HttpTransport())],
   ['HttpTransport with a secret', overTcp(() => new HttpTransport({ secret }))],
+  ['BroadcastTransport', overMedium(channels)],
   ['WebSocketTransport', overTcp(() => new WebSocketTransport())],
   ['WebSocketTransport with a secret', overTcp(() => new WebSocketTransport({ secret }))],
 ] as const)('%s keeps the contract', (_, harness) => {
