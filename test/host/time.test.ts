@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { A, B, C, DEADLINE, H, L, LEASE, LOSE } from '../node/virtual.js';
+import { A, B, C, DEADLINE, H, L, LATENCY, LEASE, LOSE } from '../node/virtual.js';
 import { checkHosts, HostLab, leads, type Site } from './lab.js';
 
 checkHosts();
@@ -119,6 +119,30 @@ describe('answers that come after the lease has ended', () => {
       if (request.type === 'beats') expect(request.led).toEqual([]);
     expect(site.raft.groups.some(({ state }) => state === 'LEADER')).toBe(false);
   });
+});
+
+test('a new leader whose first answers come too late for a lease leads with the next one, the moment it comes', async () => {
+  const clockDrift = 0.4;
+  const leaseMs = (L * (1 - clockDrift)) / (1 + clockDrift);
+  const hosts = new HostLab([A, B, C], { groups: 1, clockDrift });
+  const asked = new Set<string>();
+  const slow = hosts.network.treat((_, to, { type }) => {
+    if (type !== 'beats') return null;
+    if (asked.has(to)) return LOSE;
+    asked.add(to);
+    return { does: 'carry', replyMs: leaseMs };
+  });
+  await hosts.start();
+  await hosts.until(() => asked.size === 2);
+  await hosts.advance(leaseMs + 2 * LATENCY);
+  slow();
+  const elected = hosts.sites.filter(({ raft }) => raft.group('g0').state === 'LEADER');
+  expect(elected.map(({ events }) => events)).toEqual([[]]);
+  const [{ ip, events }] = elected as [Site];
+  const beats = hosts.sent(ip, 'beats').length;
+  await hosts.until(() => hosts.sent(ip, 'beats').length > beats);
+  await hosts.advance(2 * LATENCY);
+  expect(events).toEqual([`g0 makeLeader ${ip} 1`]);
 });
 
 test('a wall clock that is set back ends no lease', async () => {
