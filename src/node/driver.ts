@@ -96,7 +96,6 @@ export class Driver {
   #inHand: Mail | null = null;
   #isRunning = true;
   #isDraining = false;
-  #alarmRang = false;
   #alarmAt = Number.POSITIVE_INFINITY;
   #cancelAlarm: () => void = () => {};
   #transfer: Promise<RaftError | null> = Promise.resolve(null);
@@ -231,9 +230,11 @@ export class Driver {
     return target;
   }
 
-  /** Takes no more input, and ends what is open. Of events that wait, a loss is told, and what the store has committed. */
+  /**
+   * Takes no more input, and ends what is open; safe to call again. Of events that wait, a loss is told, and what the store
+   * has committed.
+   */
   stop(): void {
-    if (!this.#isRunning) return;
     this.#isRunning = false;
     this.#cancelAlarm();
     this.#inHand?.reject(notRunning());
@@ -263,7 +264,6 @@ export class Driver {
 
   /** Opens a call whose answer comes as an output, or never while the outcome is open. */
   #call<T>(isWrite: boolean, begin: (id: number) => void): Promise<T> {
-    if (!this.#isRunning) return Promise.reject(notRunning());
     if (this.#callers.size >= MAX_CALLERS)
       return Promise.reject(new RaftError('BUSY', 'too many writes and reads wait'));
     return new Promise<T>((resolve, reject) => {
@@ -311,7 +311,7 @@ export class Driver {
   }
 
   #handleAll(): void {
-    for (let mail = this.#nextMail(); mail !== null; mail = this.#nextMail()) {
+    for (let mail = this.#mailbox.shift(); mail !== undefined; mail = this.#mailbox.shift()) {
       const carriedOut = this.#handle(mail);
       if (carriedOut === null) continue;
       void carriedOut.then(() => this.#handleAll());
@@ -321,15 +321,6 @@ export class Driver {
     this.#setAlarm();
   }
 
-  #nextMail(): Mail | null {
-    if (!this.#isRunning) return null;
-    const mail = this.#mailbox.shift();
-    if (mail !== undefined) return mail;
-    if (!this.#alarmRang) return null;
-    this.#alarmRang = false;
-    return new Mail(tick, ignore, ignore);
-  }
-
   /** Returns what must be waited for before the next mail; null for most mail, of which nothing follows. */
   #handle(mail: Mail): Promise<void> | null {
     this.#inHand = mail;
@@ -337,7 +328,7 @@ export class Driver {
       this.#handIn(mail);
       const outputs = this.#core.takeOutputs();
       if (outputs.length > 0) return this.#carryOutAll(mail, outputs);
-      if (this.#isRunning) mail.answer();
+      mail.answer();
     } catch (cause) {
       this.#mailFailed(mail, cause);
     }
@@ -350,7 +341,7 @@ export class Driver {
       for (let outputs = first; outputs.length > 0; outputs = this.#core.takeOutputs()) {
         await this.#carryOut(outputs);
       }
-      if (this.#isRunning) mail.answer();
+      mail.answer();
     } catch (cause) {
       this.#mailFailed(mail, cause);
     }
@@ -498,7 +489,7 @@ export class Driver {
   #setAlarm(): void {
     if (!this.#isRunning) return;
     const due = this.#core.nextDeadline();
-    if (due >= this.#alarmAt || due === Number.POSITIVE_INFINITY) return;
+    if (due >= this.#alarmAt) return;
     this.#cancelAlarm();
     this.#alarmAt = due;
     const waitMs = Math.min(MAX_MS, Math.max(0, Math.ceil(due - this.#now())));
@@ -511,9 +502,7 @@ export class Driver {
     this.#hooks.leadershipMayBeOver();
     this.#options.clock.afterMail(() => {
       // While a save is under way the process may be stopped: the alarm is set anew afterwards, and waits for mail again.
-      if (!this.#isRunning || this.#isDraining) return;
-      this.#alarmRang = true;
-      this.#drain();
+      if (!this.#isDraining) this.#deliver(tick, ignore, ignore);
     });
   }
 }
