@@ -387,8 +387,7 @@ export class Registry {
     this.#catchUp = null;
     this.#reusable = new Map();
     const { seq } = base.revision;
-    if (seq <= this.datums.base.seq) return;
-    if (this.datums.holds(base.revision)) {
+    if (seq <= this.datums.base.seq || this.datums.holds(base.revision)) {
       this.#fold(seq);
       return;
     }

@@ -102,8 +102,9 @@ export class Writes {
   #judge({ id, key, value, ifTimestamp }: Write, isOpen: boolean, term: number): Op | null {
     const present = this.#datums.newest(key);
     const revision = isOpen ? this.#next(term) : this.#datums.last;
-    if (ifTimestamp !== undefined && ifTimestamp !== (present?.timestamp ?? 0)) {
-      const result = new RaftError('CONFLICT', conflictText(key, ifTimestamp, present?.timestamp ?? 0));
+    const known = present?.timestamp ?? 0;
+    if (ifTimestamp !== undefined && ifTimestamp !== known) {
+      const result = new RaftError('CONFLICT', conflictText(key, ifTimestamp, known));
       this.#wait(revision.seq, { id, result, isBatched: false });
       return null;
     }
@@ -111,8 +112,7 @@ export class Writes {
       this.#wait(revision.seq, { id, result: { timestamp: null, revision }, isBatched: false });
       return null;
     }
-    const timestamp =
-      value === null ? (present?.timestamp ?? 0) : (present?.timestamp ?? this.#datums.stampFloor) + 1;
+    const timestamp = value === null ? known : (present?.timestamp ?? this.#datums.stampFloor) + 1;
     const next = this.#next(term);
     this.#wait(next.seq, { id, result: { timestamp, revision: next }, isBatched: true });
     return { key, value, timestamp };

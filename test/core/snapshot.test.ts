@@ -60,3 +60,11 @@ test('what is read of the base itself is not held back by a snapshot', () => {
   apply(datums, put('b', 2), remove('c', 1));
   expect([datums.get('b')?.timestamp, datums.get('c')]).toEqual([2, null]);
 });
+
+test('a snapshot that is let go of keeps nothing of what changes later', () => {
+  const datums = abc();
+  const snapshot = datums.pin();
+  datums.unpin();
+  apply(datums, put('b', 2));
+  expect(snapshot.get('b')?.timestamp).toBe(2);
+});

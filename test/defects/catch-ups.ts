@@ -5,11 +5,7 @@ export const CATCH_UPS: readonly Defect[] = [
   {
     name: 'a base goes backwards',
     patches: [
-      patch(
-        REGISTRY,
-        '    if (seq <= this.datums.base.seq) return;\n    if (this.datums.holds',
-        '    if (this.datums.holds',
-      ),
+      patch(REGISTRY, 'if (seq <= this.datums.base.seq || this.datums.holds', 'if (this.datums.holds'),
       patch(DATUMS, "assert(base.revision.seq > this.#base.seq, 'a base never goes backwards');", ''),
     ],
     foundBy: [registry(3)],
@@ -61,13 +57,13 @@ export const CATCH_UPS: readonly Defect[] = [
   },
   {
     name: 'the tail is dropped when a catch-up ends within it',
-    patches: [patch(REGISTRY, 'if (this.datums.holds(base.revision)) {', 'if (seq < 0) {')],
+    patches: [patch(REGISTRY, ' || this.datums.holds(base.revision)) {', ') {')],
     foundBy: [scenario('registry-tail-kept-behind')],
   },
   {
     name: 'the tail is kept when a catch-up ends behind another batch',
     patches: [
-      patch(REGISTRY, 'if (this.datums.holds(base.revision)) {', 'if (this.datums.last.seq >= seq) {'),
+      patch(REGISTRY, ' || this.datums.holds(base.revision)) {', ' || this.datums.last.seq >= seq) {'),
     ],
     foundBy: [scenario('registry-tail-replaced')],
   },

@@ -31,8 +31,8 @@ export const WRITTEN: readonly Defect[] = [
     patches: [
       patch(
         WRITES,
-        'present?.timestamp ?? 0));\n      this.#wait(revision.seq, { id, result, isBatched: false });',
-        "present?.timestamp ?? 0));\n      this.#output({ type: 'answer', id, result });",
+        'this.#wait(revision.seq, { id, result, isBatched: false });',
+        "this.#output({ type: 'answer', id, result });",
       ),
     ],
     foundBy: [registry(10), scenario('registry-nothing-to-remove')],

@@ -43,8 +43,14 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
   'an op of the tail is noted until it is folded': [
     'src/core/datums.ts: if (this.#tailOps.get(key)?.op === op) this.#tailOps.delete(key); => if (this.#tailOps.get(key).op === op) this.#tailOps.delete(key);',
   ],
-  'a removal of what is not there was answered before': [
-    'src/core/writes.ts: value === null ? (present?.timestamp ?? 0) : (present?.timestamp ?? this.#datums.stampFloor) + 1; => value === null ? (present.timestamp ?? 0) : (present?.timestamp ?? this.#datums.stampFloor) + 1;',
+  'the list of members is never removed: the types do not know it': [
+    'src/core/datums.ts: if (waiting !== undefined) return { value: waiting.op.value ?? \'[]\', revision: waiting.revision }; => if (waiting !== undefined) return { value: waiting.op.value ?? "", revision: waiting.revision };',
+  ],
+  'a base that is as far as the own one is the same, and there is nothing to fold': [
+    'src/core/registry.ts: if (seq <= this.datums.base.seq || this.datums.holds(base.revision)) { => if (seq < this.datums.base.seq || this.datums.holds(base.revision)) {',
+  ],
+  'one that does not lead has nothing of a leader to give up': [
+    'src/core/registry.ts: if (this.#ownSince === Number.POSITIVE_INFINITY) return; => if (false) return;',
   ],
   'no input breaks what is asserted': [
     "src/core/snapshot.ts: assert(done !== true || this.#listed.length === this.total, 'each datum of a snapshot is listed once'); => assert(true, 'each datum of a snapshot is listed once');",

@@ -167,6 +167,13 @@ describe('acceptance 6: the save, then folding, then the answer', () => {
     expect(bench.host.changes).toEqual([]);
   });
 
+  test('listeners are told nothing of a batch that changes nothing, the store nothing when nothing more is committed', () => {
+    const bench = new Bench({ stored: disk(1) });
+    bench.host.diskStalls = true;
+    for (let number = 0; number < 2; number++) bench.beat(1, '0/0', '1/1', { committed: '1/1' });
+    expect(bench.host.stalled.map(({ type }) => type)).toEqual(['save', 'save', 'fold']);
+  });
+
   test('nothing beyond match is folded, however far the leader is', () => {
     const bench = follower();
     bench.beat(1, '1/2', '1/3', { committed: '1/9' });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { MEMBERS_KEY } from '../../../src/core/members.js';
 import type { KeysReply, ListedKey } from '../../../src/core/messages.js';
 import { refusal } from '../cases/support.js';
-import { A, B, C, Cluster, H, L } from '../cluster.js';
+import { A, B, C, Cluster, H, L, peer } from '../cluster.js';
 import {
   Bench,
   batch,
@@ -393,6 +393,32 @@ describe('catching up 3: staging', () => {
     expect([beat.ok, bench.base]).toEqual([true, '1/2']);
   });
 
+  test.each([
+    { what: 'the list', isListed: false },
+    { what: 'the values', isListed: true },
+  ])('… also before the next leader is heard of, when $what comes late', ({ isListed }) => {
+    const bench = follower();
+    behind(bench);
+    if (isListed) list(bench);
+    const higher = { ...peer(C, { term: 3 }), granted: false };
+    bench.give(() => bench.host.core.receivedVoteReply(C, higher, bench.cluster.now));
+    if (isListed) values(bench, datum('new', 'n', 1, '2/8'));
+    else list(bench, { keys: [OLD], total: 1 });
+    expect(bench.base).toBe('1/2');
+  });
+
+  test('a question to a former leader that fails late is none of those that the next one is asked', () => {
+    const bench = follower();
+    behind(bench);
+    const [question] = bench.requests('keys');
+    const beat = () => bench.beat(3, '0/0', '', { catchUp: '2/9', from: C });
+    beat();
+    const error = new RaftError('GONE', 'gone');
+    bench.give(() => bench.host.core.requestFailed(B, question as RaftRequest, error, bench.cluster.now));
+    beat();
+    expect(bench.requests('keys', C)).toHaveLength(1);
+  });
+
   test('what comes late counts no more for one that was elected meanwhile', () => {
     const bench = follower();
     behind(bench);
@@ -422,6 +448,15 @@ describe('catching up 4: the swap', () => {
       'gone undefined',
       'new "n"',
     ]);
+  });
+
+  test('tells listeners nothing when there is no difference', () => {
+    const bench = follower();
+    behind(bench);
+    bench.host.diskStalls = true;
+    const keys = [...bench.datums.all().values()];
+    list(bench, { keys, total: keys.length });
+    expect([bench.base, bench.host.stalled.map(({ type }) => type)]).toEqual(['2/9', ['save']]);
   });
 
   test('a crash before the save leaves all as it was, one after it nothing of it', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { accept } from '../../../src/core/acceptance.js';
 import { type Datums, sizeOf } from '../../../src/core/datums.js';
+import { MEMBERS_KEY } from '../../../src/core/members.js';
 import { refusal } from '../cases/support.js';
 import { batch, drop, empties, holding, put, rev, seqs, show } from './support.js';
 
@@ -78,6 +79,28 @@ describe('batches', () => {
   });
 });
 
+describe('the lists of members', () => {
+  const list = (value: string, timestamp: number) => put(MEMBERS_KEY, value, timestamp);
+
+  test('are that of the base and those that wait in the tail, not those before, nor anything else', () => {
+    const tail = [
+      batch('1/1', list('first', 1)),
+      batch('1/2', list('second', 2)),
+      batch('1/3', put('k', 'no list', 1), list('third', 3)),
+    ];
+    for (const maxHistorySize of [10_000, 1]) {
+      const datums = holding(tail, maxHistorySize);
+      datums.fold(2);
+      datums.trim(Number.POSITIVE_INFINITY);
+      expect(datums.memberLists).toEqual(['"second"', '"third"']);
+    }
+  });
+
+  test('are those that wait alone while a new cluster has none yet', () => {
+    expect(holding([batch('1/1', list('first', 1))]).memberLists).toEqual(['"first"']);
+  });
+});
+
 describe('a cut', () => {
   test('leaves what stands before it as it was: values, size, the floor of timestamps', () => {
     const tail = [batch('1/1', put('a', 1, 7)), batch('1/2', drop('a', 7)), batch('1/3', put('b', 1, 8))];
@@ -95,6 +118,13 @@ describe('a cut', () => {
     datums.fold(2);
     datums.cut(3);
     expect([datums.tailSize, datums.newest('a')?.timestamp]).toEqual([0, 2]);
+  });
+
+  test.each([1, 2])('of what is committed, up to 2, is a bug: from %i on', (seq) => {
+    const datums = holding('1/1 1/2 1/3');
+    datums.fold(2);
+    expect(refusal(() => datums.cut(seq)).code).toBe('INTERNAL');
+    expect(tailOf(datums)).toBe('1/3');
   });
 
   test('behind forgotten history counts the batches that are left', () => {

@@ -1,3 +1,4 @@
+import { RaftError, type RaftRequest } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { A, B, C, Cluster, H, L } from '../cluster.js';
 import { Bench, batch, brings, contents, disk, put, rev, SMALL, show, tailOf } from './support.js';
@@ -128,6 +129,19 @@ describe('the leader on answers', () => {
     expect(brings(bench.sentTo(B))).toBe('0/0: 1/1');
     bench.ack(B, '1/1');
     expect(brings(bench.sentTo(B))).toBe('1/1: 1/2');
+  });
+
+  test('batches whose message failed go out again with the next write; those under way do not', () => {
+    const bench = leader();
+    bench.pass(H);
+    const [beat] = bench.requests('beat', B).slice(-1);
+    bench.write({ key: 'k', value: '1' });
+    const error = new RaftError('UNREACHABLE', 'no way');
+    bench.give(() => bench.host.core.requestFailed(B, beat as RaftRequest, error, bench.cluster.now));
+    bench.forget();
+    bench.write({ key: 'k', value: '2' });
+    expect(bench.requests('beat', C)).toEqual([]);
+    expect(brings(bench.sentTo(B))).toBe('1/5: 2/6 2/7 2/8');
   });
 
   test('batches that were lost are sent again when a round trip is over', () => {

@@ -165,13 +165,21 @@ describe('conditions', () => {
   test('that failed on what is then lost are not told as failed for good, nor as done', () => {
     const bench = leader();
     bench.write({ key: 'k', value: '1' });
-    const [id] = bench.write({ key: 'k', value: '2', ifTimestamp: 0 });
+    const ids = bench.write({ key: 'k', value: '2', ifTimestamp: 0 }, { key: 'none', value: null });
     step(bench);
-    expect(bench.told(id)).toBe('NO_LEADER');
+    expect(ids.map((id) => bench.told(id))).toEqual(['NO_LEADER', 'NO_LEADER']);
   });
 });
 
 describe('outcomes', () => {
+  test('of writes that come at once are told in their order', () => {
+    const bench = leader();
+    bench.write({ key: 'k', value: '1' });
+    const ids = bench.write({ key: 'a', value: '1' }, { key: 'k', value: '2', ifTimestamp: 0 });
+    commit(bench);
+    expect([...bench.host.answers.keys()].slice(-2)).toEqual(ids);
+  });
+
   test('a peer that does not lead takes no write', () => {
     const bench = new Bench();
     const [id] = bench.write({ key: 'k', value: '1' });
