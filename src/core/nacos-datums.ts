@@ -204,7 +204,8 @@ export class NacosDatums {
       this.#host.peers.output({ type: 'send', to: [peer.ip], request });
       batch = [];
     }
-    for (const key of unnamed) this.#deleteUnnamed(key);
+    // As in the original, a key that cannot be decoded stays.
+    for (const key of [...unnamed].map(keyToRemove)) if (key !== null) this.#drop(key);
   }
 
   /** When a publish ends for want of a majority; infinity when none waits. */
@@ -233,7 +234,10 @@ export class NacosDatums {
 
   #delete(key: string, sourceTerm: number, now: number): void {
     this.#host.renewElectionDue(now);
-    this.#drop(keyToRemove(key));
+    const removed = keyToRemove(key);
+    if (removed === null)
+      throw new RaftError('BAD_REQUEST', `key: not encoded as a part of a URL: ${key.slice(0, 100)}`);
+    this.#drop(removed);
     if (isServiceMetaKey(key)) this.#followTerm(sourceTerm);
   }
 
@@ -245,15 +249,6 @@ export class NacosDatums {
   #drop(key: string): void {
     const isStored = this.#datums.delete(key);
     this.#host.peers.output({ type: 'nacosDatum', key, datum: null, isStored });
-  }
-
-  /** As in the original, a key that cannot be decoded stays. */
-  #deleteUnnamed(key: string): void {
-    try {
-      this.#drop(keyToRemove(key));
-    } catch (error) {
-      if (!(error instanceof RaftError) || error.code !== 'BAD_REQUEST') throw error;
-    }
   }
 
   // ---- The term, which stands for the freshness of data here (D11)
@@ -306,7 +301,7 @@ export class NacosDatums {
 
   #settle(term: number): void {
     const { peers } = this.#host;
-    const voters = [...(this.#writes.get(term)?.acks ?? [])].filter((ip) => peers.isVoter(ip));
+    const voters = peers.voters.filter(({ ip }) => this.#writes.get(term)?.acks.has(ip));
     if (voters.length >= peers.majorityCount()) this.#end(term, null);
   }
 

@@ -1,5 +1,3 @@
-import { RaftError } from './errors.js';
-
 /** The two kinds of keys that the original knows, in full and as they stand in a beat. */
 const KINDS = [
   { full: 'com.alibaba.nacos.naming.domains.meta.', brief: 'meta.' },
@@ -43,16 +41,12 @@ export function fullKey(key: string): string | null {
   return kind === undefined ? null : kind.full.slice(0, -kind.brief.length) + key;
 }
 
-/**
- * The key that is removed when `key` is to be: the original decodes it as a part of a URL.
- *
- * @throws RaftError `BAD_REQUEST`
- */
-export function keyToRemove(key: string): string {
+/** The key that is removed when `key` is to be: the original decodes it as a part of a URL; null if it is none. */
+export function keyToRemove(key: string): string | null {
   try {
     return decodeURIComponent(key.replaceAll('+', ' '));
   } catch {
-    throw new RaftError('BAD_REQUEST', `key: not encoded as a part of a URL: ${key.slice(0, 100)}`);
+    return null;
   }
 }
 

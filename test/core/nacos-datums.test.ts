@@ -99,6 +99,7 @@ describe('publish', () => {
     ['a key that original peers would decode', `${KEY}%41`, value],
     ['a key that original peers could not remove', `${KEY}+`, value],
     ['no value', KEY, null],
+    ['a value that is no object', KEY, 'text'],
   ])('refuses %s, and nothing changes', (_, key, given) => {
     const host = leader();
     expect(refusal(() => datumsOf(host).publish(key, given as never, L)).code).toBe('BAD_REQUEST');
@@ -121,11 +122,26 @@ describe('publish', () => {
     ]);
   });
 
-  test('is refused when no term is left to go to', () => {
+  test('or a removal puts the next election off, and again when a member confirms the removal', () => {
     const host = leader();
-    host.self.term = Number.MAX_SAFE_INTEGER - 99;
-    expect(refusal(() => datumsOf(host).publish(KEY, value, L)).code).toBe('BUSY');
+    const dueAfter = (act: () => unknown, now: number) => {
+      act();
+      return host.core.getPeer(now).leaderDueMs;
+    };
+    const full = dueAfter(() => datumsOf(host).publish(KEY, value, L + 1), L + 1);
+    expect(dueAfter(() => {}, L + 2)).toBe(full - 1);
+    expect(dueAfter(() => datumsOf(host).remove(KEY, L + 2), L + 2)).toBe(full);
+    expect(dueAfter(() => datumsOf(host).receivedDeleteAck(L + 3), L + 3)).toBe(full);
+  });
+
+  test('goes to the highest term there is, and is refused when none is left to go to', () => {
+    const term = Number.MAX_SAFE_INTEGER - 99;
+    const host = leader();
+    host.self.term = term;
+    expect(refusal(() => datumsOf(host).publish(KEY, value, L))).toMatchObject({ code: 'BUSY', term });
     expect(datumsOf(host).keys()).toEqual([]);
+    host.self.term = term - 1;
+    expect(datumsOf(host).publish(KEY, value, L)).toEqual({ write: Number.MAX_SAFE_INTEGER });
   });
 });
 
@@ -143,12 +159,14 @@ describe('what a leader tells', () => {
 
   test('is applied, and its term taken over if it is less than one publish ahead, else a step towards it', () => {
     const host = follower();
-    datumsOf(host).receivedCommit(commit(104), 2);
-    expect(host.self.term).toBe(104);
-    datumsOf(host).receivedCommit(commit(204), 2);
-    expect(host.self.term).toBe(204);
-    datumsOf(host).receivedCommit(commit(999), 2);
-    expect(host.self.term).toBe(304);
+    const terms = (term: number) => {
+      datumsOf(host).receivedCommit(commit(term), 2);
+      return [host.self.term, host.core.peers.leader?.term];
+    };
+    expect(terms(104)).toEqual([104, 104]);
+    // A step is no news of the leader.
+    expect(terms(204)).toEqual([204, 104]);
+    expect(terms(999)).toEqual([304, 104]);
     expect(types(host.core.takeOutputs())).toEqual(Array(3).fill(['nacosDatum', 'save']).flat());
   });
 
@@ -215,6 +233,27 @@ describe('what a leader tells', () => {
     expect(types(came(KEY, 3, 7))).toEqual(['nacosDatum']);
   });
 
+  test('is not looked at, and nothing deleted, by one that beats without keys itself', () => {
+    const host = follower();
+    datumsOf(host).receivedCommit(commit(5), 2);
+    host.core.takeOutputs();
+    datumsOf(host).sendBeatOnly = true;
+    host.core.receivedBeat({ ...beat(B, 5), datums: [{ key: 'meta.other', timestamp: 1 }] }, 3);
+    expect([host.core.takeOutputs(), datumsOf(host).keys()]).toEqual([[], [KEY]]);
+  });
+
+  test('does not name is deleted, but for what cannot be decoded', () => {
+    const host = follower();
+    for (const key of [`${KEY}%`, KEY]) datumsOf(host).receivedCommit(commit(5, key), 2);
+    host.core.receivedBeat(beat(B, 5), 3);
+    expect(datumsOf(host).keys()).toEqual([`${KEY}%`]);
+  });
+
+  test('of a removal is refused when the key cannot be decoded', () => {
+    const given = { key: `${KEY}%`, source: leaderOf(B, 5) };
+    expect(refusal(() => datumsOf(follower()).receivedDelete(given, 2)).code).toBe('BAD_REQUEST');
+  });
+
   test('is refused with the term of the one who refuses', () => {
     const host = follower();
     for (const given of [{ ...commit(5), source: leaderOf(C, 5) }, commit(4)])
@@ -227,6 +266,14 @@ describe('what a leader tells', () => {
     datumsOf(host).receivedDatums(5, { datums: [{ key: KEY, value, timestamp: 1 }] }, 3);
     expect(host.self.term).toBe(50);
     expect(datumsOf(host).get(KEY)).toMatchObject({ value });
+  });
+
+  test('late raises no term once there is no leader any more', () => {
+    const host = follower();
+    host.core.tick(10 * L);
+    expect([host.self.term, host.core.peers.leader]).toEqual([6, null]);
+    datumsOf(host).receivedDatums(50, { datums: [{ key: KEY, value, timestamp: 1 }] }, 10 * L);
+    expect(host.self.term).toBe(6);
   });
 });
 
