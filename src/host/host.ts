@@ -4,7 +4,7 @@ import { RaftError } from '../core/errors.js';
 import type { LeaderLostEvent, MakeLeaderEvent } from '../core/events.js';
 import { GROUP_NAME, isGroupName } from '../core/group-name.js';
 import type { StoredState } from '../core/outputs.js';
-import { show } from '../node/fields.js';
+import { shortText } from '../node/fields.js';
 import { closeAll, Lifecycle } from '../node/lifecycle.js';
 import { type GroupHost, RaftGroup } from './group.js';
 import { HostDriver } from './host-driver.js';
@@ -77,10 +77,10 @@ export class RaftHost extends Emitter<RaftHostEvents> {
     const known = this.#groups.get(name);
     if (known !== undefined) return known;
     if (!isGroupName(name))
-      throw new RaftError('BAD_OPTION', `name must be ${GROUP_NAME}, not ${show(name)}`);
+      throw new RaftError('BAD_OPTION', `name must be ${GROUP_NAME}, not ${shortText(name)}`);
     const { bootstrap = this.#options.bootstrap } = options;
     if (typeof bootstrap !== 'boolean')
-      throw new RaftError('BAD_OPTION', `bootstrap must be true or false, not ${show(bootstrap)}`);
+      throw new RaftError('BAD_OPTION', `bootstrap must be true or false, not ${shortText(bootstrap)}`);
     const group = new RaftGroup(name, bootstrap, this.#groupHost);
     this.#groups.set(name, group);
     if (this.#driver !== null) this.#open(this.#driver, group);

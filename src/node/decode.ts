@@ -27,7 +27,7 @@ import {
 } from './decode-data.js';
 import { MAX_GROUP_REQUESTS, readBeats } from './decode-groups.js';
 import { readNacosRequest } from './decode-nacos.js';
-import { Fields, show } from './fields.js';
+import { Fields, shortText } from './fields.js';
 import { replyFields } from './refusal.js';
 
 /** The most keys in one beat: original peers name all that they hold, two a service. */
@@ -84,7 +84,7 @@ export function decodeRequest(raw: unknown): RaftRequest {
     case 'nacosRemove':
       return readNacosRequest(type, fields);
     default:
-      throw new RaftError('BAD_REQUEST', `request.type must be a known type, not ${show(type)}`);
+      throw new RaftError('BAD_REQUEST', `request.type must be a known type, not ${shortText(type)}`);
   }
 }
 

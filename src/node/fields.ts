@@ -20,7 +20,7 @@ export class Fields {
 
   constructor(source: unknown, path: string, code: RaftErrorCode) {
     if (typeof source !== 'object' || source === null || Array.isArray(source)) {
-      throw new RaftError(code, `${path} must be an object, not ${show(source)}`);
+      throw new RaftError(code, `${path} must be an object, not ${shortText(source)}`);
     }
     this.#source = source;
     this.#path = path;
@@ -136,7 +136,7 @@ export class Fields {
 
   /** The error for a field that is not as it must be. */
   wrong(name: string, expected: string, came: unknown): RaftError {
-    return new RaftError(this.#code, `${this.#at(name)} must be ${expected}, not ${show(came)}`);
+    return new RaftError(this.#code, `${this.#at(name)} must be ${expected}, not ${shortText(came)}`);
   }
 }
 
@@ -145,7 +145,7 @@ function isState(value: unknown): value is PeerState {
 }
 
 /** A value as it stands in a message: short, whatever it is. */
-export function show(value: unknown): string {
+export function shortText(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 50));
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   return String(value);

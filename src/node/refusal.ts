@@ -1,5 +1,5 @@
 import { RaftError, type RaftErrorCode } from '../core/errors.js';
-import { Fields, show } from './fields.js';
+import { Fields, shortText } from './fields.js';
 
 /** The longest text of an error that is taken over, in characters. */
 const MAX_MESSAGE_LENGTH = 1_000;
@@ -24,11 +24,11 @@ export function readRefusal(fields: Fields, refusals: ReadonlySet<string> = REFU
 export function readRefusalCode(
   fields: Fields,
   refusals: ReadonlySet<string> = REFUSALS,
-  message: string = '',
+  message?: string,
 ): RaftErrorCode {
   const code = fields.text('code', 50);
   if (isOneOf(refusals, code)) return code;
-  throw new RaftError('BAD_REPLY', `unknown refusal ${show(code)}: ${message}`);
+  throw new RaftError('BAD_REPLY', `unknown refusal ${shortText(code)}: ${message ?? ''}`);
 }
 
 /** What a peer may answer instead of a reply. */

@@ -11,6 +11,7 @@ const TELLS = new Set([
   'wrong',
   'check',
   'createDebug',
+  'Fields',
 ]);
 
 /** Texts that the protocol fixes (section 1): original peers send them, too. */
