@@ -131,7 +131,11 @@ describe('publish', () => {
     const full = dueAfter(() => datumsOf(host).publish(KEY, value, L + 1), L + 1);
     expect(dueAfter(() => {}, L + 2)).toBe(full - 1);
     expect(dueAfter(() => datumsOf(host).remove(KEY, L + 2), L + 2)).toBe(full);
-    expect(dueAfter(() => datumsOf(host).receivedDeleteAck(L + 3), L + 3)).toBe(full);
+    const confirmed = (now: number) => dueAfter(() => datumsOf(host).receivedDeleteAck(now), now);
+    expect(confirmed(L + 3)).toBe(full);
+    // One that is no member any more has no election to put off.
+    host.core.peers.changePeers([B, C]);
+    expect(confirmed(L + 4)).toBe(full - 1);
   });
 
   test('goes to the highest term there is, and is refused when none is left to go to', () => {

@@ -337,8 +337,10 @@ describe('an answer to several writes', () => {
   });
 
   test('must have as many as there were writes, and known refusals', () => {
-    for (const outcomes of [[], [done], [done, done, done], [done, { code: 'ODD', message: '' }]])
-      expect(objection((raw) => decodeWritesReply(raw, 2), { outcomes })).toMatch(/^BAD_REPLY/);
+    const objected = (outcomes: unknown) => objection((raw) => decodeWritesReply(raw, 2), { outcomes });
+    for (const outcomes of [[], [done], [done, done, done]])
+      expect(objected(outcomes)).toBe('BAD_REPLY reply.outcomes');
+    expect(objected([done, { code: 'ODD', message: '' }])).toMatch(/^BAD_REPLY/);
   });
 
   test('may be one refusal of all', () => {
