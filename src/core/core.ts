@@ -673,12 +673,11 @@ export class RaftCore {
     return Math.max(leaseLeftMs, this.#promise.until - now);
   }
 
-  /** The higher-term rule (D1). Whether the sender of `reply` is a member and its reply is of no higher term. */
+  /** The higher-term rule (D1): this peer leads and asks no more then. Whether the sender of `reply` is listened to. */
   #heardOf(from: string, reply: { readonly term: number }, now: number): boolean {
     if (!this.peers.contains(from) || this.#rejoin !== null) return false;
-    if (reply.term <= this.#self.term || !this.peers.rules.adoptsHigherTerms) return true;
-    this.#adopt(reply.term, now);
-    return false;
+    if (reply.term > this.#self.term && this.peers.rules.adoptsHigherTerms) this.#adopt(reply.term, now);
+    return true;
   }
 
   // ---- Follower

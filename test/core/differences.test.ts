@@ -473,6 +473,17 @@ describe('D14: asking former leaders', () => {
     expect(fetches(host)).toEqual([{ type: 'fetchPeer', from: B }]);
   });
 
+  test('an answer of a higher term is stored, too, and ends the fetch: the next time that it is a former leader it is asked again', () => {
+    const host = changedLeader();
+    host.core.receivedPeer(B, leaderOf(B, 9), 3);
+    expect(host.self).toMatchObject({ state: 'FOLLOWER', term: 9, voteFor: null });
+    expect(host.core.peers.get(B)).toMatchObject({ state: 'LEADER', term: 9 });
+    host.core.receivedBeat({ peer: leaderOf(B, 9), datums: [] }, 4);
+    fetches(host);
+    host.core.receivedBeat({ peer: leaderOf(C, 10), datums: [] }, 5);
+    expect(fetches(host)).toEqual([{ type: 'fetchPeer', from: B }]);
+  });
+
   test('a failed fetch, of whatever kind, makes it a FOLLOWER that is not asked again', () => {
     const host = changedLeader();
     fetches(host);
