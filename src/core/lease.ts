@@ -70,7 +70,6 @@ export class Lease {
    * @param needed how many of these make a majority with the leader
    */
   begin(now: number, others: readonly string[], voters: readonly string[], needed: number): void {
-    this.#others = [];
     this.#sentAt = NEVER;
     this.#lostAt = NEVER;
     this.#electedAt = now;

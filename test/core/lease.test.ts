@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { mayGrant } from '../../src/core/lease.js';
-import { A, B, C, D, E, H, type Host, IN_USE, L, LEASE, peer, STAGGER } from './cluster.js';
+import { Lease, mayGrant } from '../../src/core/lease.js';
+import { resolveTiming } from '../../src/core/timing.js';
+import { A, B, C, D, E, H, type Host, IN_USE, L, LEASE, peer, STAGGER, TIMING } from './cluster.js';
 import { ack, candidate, leaderOf, requests, winner } from './support.js';
 
 describe('lease', () => {
@@ -73,6 +74,17 @@ describe('lease', () => {
     const host = winner(2 * L, [A, B, C, { ip: D, observer: true }]);
     host.core.receivedBeatReply(D, ack(2 * L), 2 * L);
     expect(host.core.isLeader(2 * L)).toBe(false);
+  });
+
+  test('what a peer acknowledged, or lost, before it was a member says nothing of it as a member', () => {
+    const lease = new Lease(resolveTiming(TIMING));
+    lease.begin(0, [B], [B], 1);
+    lease.acknowledged(C, 5, 5);
+    lease.disconnected(D, 10);
+    lease.changeMembers([C, D], [C, D], 1);
+    expect(lease.gains(10)).toBe(false);
+    lease.acknowledged(D, 10, 10);
+    expect(lease.gains(10)).toBe(true);
   });
 
   test('false after true stays so for the term, and the next input steps down', () => {

@@ -24,7 +24,7 @@ export const LEASES: readonly Defect[] = [
     patches: [
       patch(
         LEASE,
-        'this.#others = [];\n    this.#sentAt = NEVER;\n    this.#lostAt = NEVER;\n    this.#electedAt',
+        'this.#sentAt = NEVER;\n    this.#lostAt = NEVER;\n    this.#electedAt',
         'this.#electedAt',
       ),
       patch(
@@ -40,7 +40,7 @@ export const LEASES: readonly Defect[] = [
     patches: [
       patch(
         LEASE,
-        'this.#others = [];\n    this.#sentAt = NEVER;\n    this.#lostAt = NEVER;\n    this.#electedAt',
+        'this.#sentAt = NEVER;\n    this.#lostAt = NEVER;\n    this.#electedAt',
         'this.#electedAt',
       ),
     ],
