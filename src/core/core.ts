@@ -316,7 +316,7 @@ export class RaftCore {
     if (error.code === 'CONFLICTING_LEADER') this.peers.report(error);
     if (request.type === 'peer') this.peers.fetchFailed(to);
     else this.#registry?.failed(to, request, error);
-    if (this.#rejoin === null && error.term !== undefined) this.#heardOf(to, { term: error.term }, at);
+    if (error.term !== undefined) this.#heardOf(to, { term: error.term }, at);
     this.#exit();
   }
 
@@ -326,13 +326,8 @@ export class RaftCore {
     this.#durable = state;
     if (data !== undefined) this.#registry?.saved(data);
     if (this.#self.state === 'LEADER') this.#commit(at);
-    if (
-      this.#self.state === 'CANDIDATE' &&
-      state.term === this.#self.term &&
-      state.voteFor === this.#self.ip
-    ) {
-      this.#decide(this.#self, at);
-    }
+    // What a candidate saves of its term is its own vote (D4); for others nothing is decided.
+    if (state.term === this.#self.term) this.#decide(this.#self, at);
     this.#exit();
   }
 
@@ -379,8 +374,8 @@ export class RaftCore {
       registry.changeMembers(asked, term);
       this.#applyMembers();
       // Of those that remain, too few may have been heard of lately.
-      if (at >= this.#stepDownDue) this.#leaseEnded(at);
-      else this.#sendData(false, at);
+      this.#checkLease(at);
+      this.#sendData(false, at);
     });
   }
 
@@ -491,7 +486,7 @@ export class RaftCore {
   #enter(now: number): number {
     const at = this.#advance(now);
     this.peers.hold();
-    if (this.#self.state === 'LEADER' && at >= this.#stepDownDue) this.#leaseEnded(at);
+    this.#checkLease(at);
     return at;
   }
 
@@ -968,7 +963,7 @@ export class RaftCore {
     }
     // One whose own removal that committed leads no more, and is not announced any more.
     if (this.#self.state !== 'LEADER') return;
-    if (this.peers.rules.leases) this.#leadOnceLeased(now);
+    this.#leadOnceLeased(now);
     if (data !== undefined) this.#sendData(false, now);
     this.#askForReads(now);
   }
@@ -983,7 +978,7 @@ export class RaftCore {
 
   #lostFollower(ip: string, now: number): void {
     this.#lease.disconnected(ip, now);
-    if (now >= this.#stepDownDue) this.#leaseEnded(now);
+    this.#checkLease(now);
   }
 
   /** Commits what a majority holds; followers are told soon, for somebody may listen there. */
@@ -1001,6 +996,10 @@ export class RaftCore {
 
   get #stepDownDue(): number {
     return this.peers.rules.leases ? this.#lease.stepDownDue : Number.POSITIVE_INFINITY;
+  }
+
+  #checkLease(now: number): void {
+    if (this.#self.state === 'LEADER' && now >= this.#stepDownDue) this.#leaseEnded(now);
   }
 
   /** One that was elected and not heard makes way, as after a transfer: it would be elected, and not heard, again. */
@@ -1077,8 +1076,8 @@ export class RaftCore {
     this.peers.replaceMembers(members);
     const own = members.find(({ ip }) => ip === this.#self.ip);
     if (own?.learner === this.#learner) this.#learner = undefined;
-    if (this.#self.state !== 'LEADER') return;
-    this.#lease.changeMembers(this.peers.others, this.peers.otherVoters, this.#needed());
+    if (this.#self.state === 'LEADER')
+      this.#lease.changeMembers(this.peers.others, this.peers.otherVoters, this.#needed());
   }
 
   /** How many of the other voters make a majority: one that removes itself does not count itself. */

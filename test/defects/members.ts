@@ -86,7 +86,7 @@ export const MEMBERS: readonly Defect[] = [
   },
   {
     name: 'a leader that a change leaves without a lease beats on',
-    patches: [patch(CORE, 'if (at >= this.#stepDownDue) this.#leaseEnded(at);\n      else', '')],
+    patches: [patch(CORE, 'this.#checkLease(at);\n      this.#sendData', 'this.#sendData')],
     foundBy: [scenario('registry-too-few')],
   },
   {

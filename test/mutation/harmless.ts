@@ -6,7 +6,14 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/lease.ts: #isGained = false; => #isGained = true;',
     'src/core/lease.ts: #isOver = false; => #isOver = true;',
   ],
+  'the lease of one that does not lead is never looked at': [
+    "src/core/core.ts: if (this.#self.state === 'LEADER') => if (true)",
+  ],
+  'a leader whose own removal is committed neither sends nor campaigns': [
+    "src/core/core.ts: if (this.#self.state !== 'LEADER') return; => if (false) return;",
+  ],
   'what is worked out anew from the same is the same': [
+    'src/core/core.ts: const isHeard = (isStranger || !this.peers.isSelfListed) && this.#isNewcomer(ip, membersRevision); => const isHeard = (true) && this.#isNewcomer(ip, membersRevision);',
     'src/core/lease.ts: if (sentAt <= this.sentAt(ip) || sentAt <= this.#lostAtOf(ip)) return; => if (sentAt < this.sentAt(ip) || sentAt <= this.#lostAtOf(ip)) return;',
     'src/core/ranking.ts: if (this.#term !== self.term || this.#lastLeader !== leaderIp || this.#voters !== voters) { => if (true) {',
   ],
