@@ -1,7 +1,7 @@
 import { Membership, type Output, RaftCore, RaftPeerSet } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { A, B, C, L, peer } from './cluster.js';
-import { candidate, leaderOf, refusal } from './support.js';
+import { candidate, leaderOf, refusal, winner } from './support.js';
 
 describe('the pure classes on their own', () => {
   test('a peer set makes a leader, tells so, and asks the former one', () => {
@@ -36,6 +36,7 @@ describe('the pure classes on their own', () => {
     const known = peers.get(B);
     peers.changePeers([A, B, 'd:1']);
     expect(peers.ips).toEqual([A, B, 'd:1']);
+    expect(peers.isLeader(B)).toBe(true);
     expect(peers.get(B)).toBe(known);
     expect(peers.get('d:1')).toMatchObject({ term: 0, state: 'FOLLOWER' });
     expect(peers.contains(C)).toBe(false);
@@ -142,6 +143,24 @@ describe('the pure classes on their own', () => {
     peers.makeLeader(leaderOf(B, 3));
     peers.makeLeader(leaderOf(C, 4));
     expect(peers.takeOutputs()).toEqual([C, B].map((from) => ({ type: 'fetchPeer', from })));
+  });
+
+  test('what a voter says of itself is stored, and what is heard of it in the same term after that', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    peers.campaign();
+    peers.decideLeader(peer(B, { term: 1, voteFor: A, leaderDueMs: 7 }));
+    expect(peers.get(B)).toMatchObject({ term: 1, voteFor: A, leaderDueMs: 7 });
+    peers.update(peer(B, { term: 1, voteFor: A, leaderDueMs: 3 }));
+    expect(peers.get(B)).toMatchObject({ leaderDueMs: 3 });
+  });
+
+  test('of itself a peer hears nothing, and of a stranger neither, whose ip the refusal tells', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B] });
+    expect(peers.update(peer(A, { term: 9, state: 'LEADER' }))).toMatchObject({ term: 0, state: 'FOLLOWER' });
+    expect(refusal(() => peers.update(peer('x:1', { term: 9 })))).toMatchObject({
+      code: 'UNKNOWN_PEER',
+      ip: 'x:1',
+    });
   });
 
   test('a vote of a member that left does not count when it comes back', () => {
@@ -305,6 +324,11 @@ describe('the pure classes on their own', () => {
     core.tick(0);
     peers.self.term = 4;
     expect(refusal(() => core.tick(1)).code).toBe('INTERNAL');
+  });
+
+  test('a leader whose store is told to hold an older term than its own is a bug', () => {
+    const { core } = winner(2 * L);
+    expect(refusal(() => core.saved({ term: 5, voteFor: B, promisedMs: 0 }, 2 * L)).code).toBe('INTERNAL');
   });
 
   test('an input that finds another vote than was saved in this term is a bug', () => {

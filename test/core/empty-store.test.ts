@@ -106,6 +106,7 @@ describe('empty store', () => {
     expect(host.core.getPeer(L).empty).toBe(false);
     host.core.receivedBeat(beat(B, 1), L);
     expect(host.core.getPeer(L, 7).empty).toBe(false);
+    expect(host.core.getPeer(L, 7)).not.toHaveProperty('founder');
   });
 
   test('founders that start one after the other all begin', () => {

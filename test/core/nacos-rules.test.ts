@@ -1,15 +1,28 @@
 import { RaftPeerSet } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
-import { A, B, C, H, IN_USE, L, peer, TIMING } from './cluster.js';
-import { beat, candidate, one, refusal, requests } from './support.js';
+import { A, B, C, H, type Host, IN_USE, L, peer, TIMING } from './cluster.js';
+import { beat, candidate, leaderOf, one, refusal, requests } from './support.js';
+
+const KEY = 'com.alibaba.nacos.naming.domains.meta.public##G@@a';
 
 describe('the rules of Nacos', () => {
   const nacos = { rules: 'nacos', random: () => 0.5 } as const;
 
+  /** The leader of term 6, elected at 2 L. */
+  function leading(): Host {
+    const host = one(nacos);
+    host.core.tick(2 * L);
+    host.core.saved({ ...IN_USE, term: 6, voteFor: A }, 2 * L);
+    host.core.receivedVoteReply(B, { ...peer(B, { term: 6, voteFor: A }), granted: true }, 2 * L);
+    return host;
+  }
+
   test('neither lease nor promise nor pre-vote: the state says who leads, and makeLeader comes at the win', () => {
     const host = one(nacos);
     host.core.tick(0.5 * L);
-    expect(requests(host)).toMatchObject([{ type: 'vote', peer: { term: 6, state: 'CANDIDATE' } }]);
+    const asked = requests(host);
+    expect(asked).toMatchObject([{ type: 'vote', peer: { term: 6, state: 'CANDIDATE' } }]);
+    expect(asked[0]).not.toHaveProperty('transfer');
     host.core.saved({ ...IN_USE, term: 6, voteFor: A }, 0.5 * L);
     host.core.receivedVoteReply(B, { ...peer(B, { term: 6, voteFor: A }), granted: true }, 0.5 * L);
     expect(host.core.isLeader(0.5 * L)).toBe(true);
@@ -112,12 +125,33 @@ describe('the rules of Nacos', () => {
   });
 
   test('there is no transfer of leadership', () => {
-    const host = one(nacos);
-    host.core.tick(2 * L);
-    host.core.saved({ ...IN_USE, term: 6, voteFor: A }, 2 * L);
-    host.core.receivedVoteReply(B, { ...peer(B, { term: 6, voteFor: A }), granted: true }, 2 * L);
+    const host = leading();
     expect(refusal(() => host.core.resign(2 * L)).code).toBe('UNSUPPORTED');
     expect(host.core.isLeader(2 * L)).toBe(true);
+  });
+
+  test('what the leader publishes renews the election due', () => {
+    const host = one(nacos);
+    host.core.receivedBeat(beat(B, 5), 10);
+    const datum = { key: KEY, value: {}, timestamp: 1 };
+    host.core.nacosDatums?.receivedCommit({ datum, source: leaderOf(B, 5) }, 50);
+    expect(host.core.nextDeadline()).toBe(50 + L + 0.5 * TIMING.randomMs);
+  });
+
+  test('a leader whose term grew by what it published obeys no order to take over', () => {
+    const host = leading();
+    host.core.nacosDatums?.publish(KEY, {}, 2 * L);
+    const { term } = host.self;
+    expect(term).toBe(106);
+    expect(refusal(() => host.core.receivedTransfer({ peer: leaderOf(B, term) }, 2 * L)).code).toBe(
+      'REFUSED_TRANSFER',
+    );
+  });
+
+  test('an input that finds a leader without its own vote is a bug', () => {
+    const host = leading();
+    host.self.voteFor = B;
+    expect(refusal(() => host.core.tick(2 * L)).code).toBe('INTERNAL');
   });
 
   test('a member that joins shows the dues that are drawn for it, in the order of the members', () => {

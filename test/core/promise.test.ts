@@ -140,10 +140,12 @@ describe('promise', () => {
     ]);
     host.core.receivedBeat(beat(B, 5, { leaderTimeoutMs: L }), 2);
     expect(host.core.takeOutputs()).toEqual([]);
+    host.core.receivedBeat(beat(B, 5, { leaderTimeoutMs: 5 * L }), 2);
+    expect(host.core.takeOutputs()).toMatchObject([{ type: 'save', state: { promisedMs: 5 * L } }]);
     host.core.receivedBeat(beat(C, 6, { leaderTimeoutMs: 2 * L }), 3);
     expect(host.core.takeOutputs()).toContainEqual({
       type: 'save',
-      state: { term: 6, voteFor: C, promisedMs: 4 * L },
+      state: { term: 6, voteFor: C, promisedMs: 5 * L },
     });
   });
 

@@ -1,8 +1,8 @@
 import type { VoteReply } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import { compareRevisions } from '../../src/core/messages.js';
-import { A, B, C, Cluster, D, E, type Host, L, peer, TIMING } from './cluster.js';
-import { beat, candidate, one, requests } from './support.js';
+import { A, B, C, Cluster, D, E, type Host, IN_USE, L, peer, TIMING } from './cluster.js';
+import { beat, candidate, leaderOf, one, requests } from './support.js';
 
 describe('pre-vote', () => {
   /** A peer of three at term 5 that has just opened a round, and that round's number. */
@@ -153,6 +153,30 @@ describe('vote', () => {
     expect(host.core.nextDeadline()).toBe(due);
     host.core.receivedVoteReply(B, { ...peer(B, { term: 5 }), granted: false, round: 0, promiseMs: 7 }, now);
     expect(host.core.nextDeadline()).toBe(now + 7);
+  });
+
+  test('… by a candidate, too; and not by one that has granted another its vote since', () => {
+    const host = one();
+    const refused = { ...peer(B, { term: 6 }), granted: false, promiseMs: 7 };
+    host.core.receivedTransfer({ peer: leaderOf(B, 5) }, L);
+    host.core.receivedVoteReply(B, refused, L);
+    expect(host.core.nextDeadline()).toBe(L + 7);
+    host.core.receivedVote({ peer: candidate(C, 7) }, L);
+    host.core.receivedVoteReply(B, refused, L);
+    expect(host.core.nextDeadline()).toBeGreaterThanOrEqual(2 * L);
+  });
+
+  test('one that takes over a higher term comes up in its turn from then on, not from the end of an old promise', () => {
+    const host = one({}, { ...IN_USE, term: 5 }, [A, { ip: B, priority: 2 }, C]);
+    host.core.receivedPeer(B, peer(B, { term: 6 }), 5 * L);
+    expect(host.core.nextDeadline()).toBeGreaterThanOrEqual(5 * L + TIMING.staggerMs);
+  });
+
+  test('one that has had the last of all terms never campaigns', () => {
+    const host = one({}, { ...IN_USE, term: Number.MAX_SAFE_INTEGER });
+    expect(host.core.nextDeadline()).toBe(Number.POSITIVE_INFINITY);
+    host.core.tick(100 * L);
+    expect(requests(host)).toEqual([]);
   });
 
   test('a candidate that lost keeps its term until a majority would elect it', () => {

@@ -155,6 +155,20 @@ describe('a learner', () => {
     );
   });
 
+  test('that is left out by a change that is not committed does not campaign, though it voted before', () => {
+    const core = learner();
+    const list = (seq: number, members: readonly StoredMember[]) => ({
+      revision: rev(`7/${seq}`),
+      ops: [{ ...put('', 0, seq), key: MEMBERS_KEY, value: encodeMembers(members) }],
+    });
+    const batches = [list(1, [voter(A), voter(B), voter(C)]), list(2, [voter(B), voter(C)])];
+    core.receivedBeat(beat(B, 7, { data: { ...data(), batches } }), 20);
+    core.takeOutputs();
+    core.tick(3 * L);
+    core.tick(6 * L);
+    expect(core.takeOutputs()).toEqual([]);
+  });
+
   test('is one after a restart, too', () => {
     const core = start({ term: 7, voteFor: A, promisedMs: 0, learner: ID });
     expect([core.rejoining, core.isLearner]).toEqual([false, true]);

@@ -174,6 +174,19 @@ describe('a change of the members', () => {
     expect(bench.last).toBe('2/1');
   });
 
+  test('that leaves too few who were heard of lately ends the leadership at once', () => {
+    const bench = leader();
+    const heard = bench.cluster.now;
+    while (bench.cluster.now + H < heard + LEASE) {
+      bench.cluster.run(H);
+      bench.ack(B);
+    }
+    bench.forget();
+    bench.cluster.now = heard + LEASE;
+    change(bench, { action: 'remove', ip: B });
+    expect([bench.host.self.state, bench.requests('beat')]).toEqual(['FOLLOWER', []]);
+  });
+
   test('is undone when it is cut', () => {
     const bench = new Bench({ stored: disk(1) });
     bench.beat(2, '0/0', [listed([voter(A), voter(B)])]);
@@ -285,6 +298,14 @@ describe('a leader that removes itself', () => {
       if (bench.host.self.state === 'LEADER') bench.ack(B);
     }
     expect(bench.host.core.isLeader(bench.cluster.now)).toBe(false);
+  });
+
+  test('leads on while only what it wrote before is committed', () => {
+    const bench = leader();
+    bench.write({ key: 'k', value: '1' });
+    change(bench, { action: 'remove', ip: A });
+    for (const ip of [B, C]) bench.ack(ip, '2/2');
+    expect([bench.base, bench.host.self.state]).toEqual(['2/2', 'LEADER']);
   });
 
   test('steps down when nobody can take over', () => {
@@ -437,6 +458,10 @@ describe('one that is left out by a change that is not committed', () => {
     expect(ask(bench, B, more).granted).toBe(true);
   });
 
+  test('makes no member of one that is on neither list', () => {
+    expect(refusal(() => without(B).beat(3, '0/0', '3/1', { from: D })).code).toBe('UNKNOWN_PEER');
+  });
+
   test('is a stranger once that is committed', () => {
     expect(refusal(() => without(B, '2/1').beat(3, '0/0', '3/1')).code).toBe('UNKNOWN_PEER');
   });
@@ -451,6 +476,17 @@ describe('one that is left out by a change that is not committed', () => {
   });
 });
 
+describe('a leader whose own removal is committed, as a follower sees it', () => {
+  test('is known still, and gets no votes', () => {
+    const bench = new Bench({ stored: disk(1) });
+    bench.beat(2, '0/0', [listed([voter(A), voter(C)])], { committed: '2/1' });
+    bench.cluster.run(2 * L);
+    const vote = { peer: candidate(B, 3), revision: rev('2/2'), membersRevision: rev('2/1') };
+    const refused = refusal(() => bench.give(() => bench.host.core.receivedVote(vote, bench.cluster.now)));
+    expect(refused.code).toBe('NOT_A_VOTER');
+  });
+});
+
 describe('a stranger', () => {
   const news = { membersRevision: rev('2/1') };
   const data = { prev: rev('0/0'), batches: [], committed: rev('0/0') };
@@ -461,6 +497,15 @@ describe('a stranger', () => {
       bench.host.core.receivedBeat(beat(D, 2, { data: { ...data, ...news } }), bench.cluster.now),
     );
     expect(bench.host.leader).toBe(D);
+  });
+
+  test('that led is asked for its view by those that follow another, and its answer is stored', () => {
+    const bench = new Bench({ stored: disk(1) });
+    const { core } = bench.host;
+    bench.give(() => core.receivedBeat(beat(D, 2, { data: { ...data, ...news } }), bench.cluster.now));
+    bench.beat(3, '0/0');
+    bench.give(() => core.receivedPeer(D, peer(D, { term: 3, voteFor: B }), bench.cluster.now));
+    expect(core.peers.get(D)).toMatchObject({ state: 'FOLLOWER', voteFor: B });
   });
 
   test('gets a vote when it knows of a newer change of the members', () => {

@@ -58,6 +58,22 @@ describe('the leader on answers', () => {
     expect([bench.base, bench.host.core.isLeader(bench.cluster.now)]).toEqual(['2/2', true]);
   });
 
+  test.each([{ last: 'an answer' }, { last: 'the own save' }])(
+    '$last commits nothing once the lease is over',
+    ({ last }) => {
+      const bench = leader();
+      bench.ack(C, '2/6');
+      bench.host.diskStalls = true;
+      const [id] = bench.write({ key: 'k', value: '1' });
+      bench.ack(C, '2/7');
+      bench.cluster.now += 2 * L;
+      if (last === 'an answer') bench.ack(B, '2/7');
+      bench.host.diskStalls = false;
+      bench.cluster.carryOut(A);
+      expect([bench.host.self.state, bench.told(id)]).toEqual(['FOLLOWER', 'OUTCOME_UNKNOWN']);
+    },
+  );
+
   test('a higher term in an answer ends the leadership', () => {
     const bench = leader();
     bench.give(() =>
@@ -142,6 +158,28 @@ describe('the leader on answers', () => {
     bench.write({ key: 'k', value: '2' });
     expect(bench.requests('beat', C)).toEqual([]);
     expect(brings(bench.sentTo(B))).toBe('1/5: 2/6 2/7 2/8');
+  });
+
+  test('what comes while batches are under way brings no message, neither a write nor a change of the members', () => {
+    const bench = leader();
+    bench.ack(B, '2/6');
+    bench.write({ key: 'k', value: '1' });
+    bench.forget();
+    bench.write({ key: 'k', value: '2' });
+    bench.give(() =>
+      bench.host.core.changeMembers(
+        { id: 1, change: { action: 'add', ip: 'd:1' }, term: 2 },
+        bench.cluster.now,
+      ),
+    );
+    expect(bench.cluster.sent.map(({ to }) => to)).toEqual(['d:1']);
+  });
+
+  test('one that does not lead sends nothing for a write that it gets', () => {
+    const bench = new Bench({ stored: disk(1, '1/1') });
+    bench.forget();
+    const [id] = bench.write({ key: 'k', value: '1' });
+    expect([bench.told(id), bench.cluster.sent]).toEqual(['NO_LEADER', []]);
   });
 
   test('batches that were lost are sent again when a round trip is over', () => {

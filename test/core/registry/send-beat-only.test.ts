@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { A, B, C, Cluster, H, L } from '../cluster.js';
+import { A, B, C, Cluster, H, Host, IN_USE, L } from '../cluster.js';
 import { Bench, brings, contents, LIMITS } from './support.js';
 
 function quiet(): Cluster {
@@ -64,6 +64,15 @@ describe('while beats bring no data', () => {
     cluster.write(first, { key: 'b', value: '1' });
     cluster.run(5 * H);
     expect(contents(cluster.host(missing))).toEqual({ a: '1@1', b: '1@1' });
+  });
+
+  test('it is off until it is switched on, with a registry and with the datums of the original', () => {
+    for (const options of [{ registry: LIMITS }, { rules: 'nacos' }] as const) {
+      const { core } = new Host(A, [A, B, C], IN_USE, options);
+      expect(core.sendBeatOnly).toBe(false);
+      core.sendBeatOnly = true;
+      expect(core.sendBeatOnly).toBe(true);
+    }
   });
 
   test('it can be switched at any time', () => {
