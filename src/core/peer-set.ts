@@ -276,7 +276,7 @@ export class RaftPeerSet extends Emitter<RaftEvents> {
   makeLeader(candidate: PeerSnapshot): RaftPeer {
     const known = this.#known(candidate.ip);
     const isChange = this.#isChange(candidate);
-    if (isChange) this.local(); // One that is no member itself follows nobody.
+    this.local(); // One that is no member itself follows nobody.
     this.hold();
     if (isChange) this.#changeLeader(candidate);
     this.#hear(known, candidate);

@@ -163,6 +163,33 @@ describe('the pure classes on their own', () => {
     });
   });
 
+  test('a former leader that stays a member when others join is not asked twice', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B, C] });
+    for (const leader of [leaderOf(B, 1), leaderOf(C, 2)]) peers.makeLeader(leader);
+    peers.changePeers([A, B, C, 'd:1']);
+    peers.makeLeader(leaderOf(C, 2));
+    expect(peers.takeOutputs()).toEqual([{ type: 'fetchPeer', from: B }]);
+  });
+
+  test('a peer that led itself does not ask itself for its view', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A] });
+    peers.campaign();
+    peers.decideLeader(peers.self);
+    peers.changePeers([A, B]);
+    peers.makeLeader(leaderOf(B, 2));
+    expect(peers.takeOutputs()).toEqual([]);
+  });
+
+  test('what was heard of one that is listened to, member or not, is kept when it is so again', () => {
+    const peers = new RaftPeerSet({ local: A, members: [A, B] });
+    for (const ip of [B, C]) {
+      peers.admit(ip);
+      peers.update(peer(ip, { term: 3 }));
+      peers.admit(ip);
+      expect(peers.get(ip)?.term).toBe(3);
+    }
+  });
+
   test('a vote of a member that left does not count when it comes back', () => {
     const five = [A, B, C, 'd:1', 'e:1'];
     const peers = new RaftPeerSet({ local: A, members: five });
@@ -213,7 +240,9 @@ describe('the pure classes on their own', () => {
 
   test('a peer that is not among its own members takes part in nothing', () => {
     const peers = new RaftPeerSet({ local: A, members: [B, C] });
-    expect(() => peers.local()).toThrow(`unable to find local peer: ${A}`);
+    for (const call of [() => peers.local(), () => peers.makeLeader(leaderOf(B, 1))])
+      expect(call).toThrow(`unable to find local peer: ${A}`);
+    expect(peers.leader).toBeNull();
     const core = new RaftCore({ peers, random: Math.random });
     core.tick(0);
     core.tick(100 * L);
@@ -275,6 +304,7 @@ describe('the pure classes on their own', () => {
     const peers = new RaftPeerSet({ local: A, members: [A, B, C], rules: 'nacos' });
     expect([peers.noteLeaderTerm(5), peers.freshLeader]).toEqual([false, null]);
     peers.makeLeader(leaderOf(B, 1));
+    peers.update(peer(C, { term: 1 }));
     expect(peers.freshLeader).toMatchObject({ ip: B, term: 1 });
     expect(peers.noteLeaderTerm(5)).toBe(true);
     expect([peers.leader?.term, peers.get(B)?.term]).toEqual([5, 5]);

@@ -159,8 +159,8 @@ describe('the rules of Nacos', () => {
     const freshDues = () => ({ leaderDueMs: ++draws, heartbeatDueMs: ++draws });
     const peers = new RaftPeerSet({ local: A, members: [A, B], rules: 'nacos', freshDues });
     peers.changePeers([C, B, A]);
-    expect(peers.get(B)).toMatchObject({ leaderDueMs: 1, heartbeatDueMs: 2 });
     expect(peers.get(C)).toMatchObject({ leaderDueMs: 3, heartbeatDueMs: 4 });
+    expect(peers.get(B)).toMatchObject({ leaderDueMs: 1, heartbeatDueMs: 2 });
     expect(draws).toBe(4);
   });
 });

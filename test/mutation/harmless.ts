@@ -6,6 +6,24 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/lease.ts: #isGained = false; => #isGained = true;',
     'src/core/lease.ts: #isOver = false; => #isOver = true;',
   ],
+  'it is set before it is looked at': [
+    'src/core/peer-set.ts: #isLeaderFresh = false; => #isLeaderFresh = true;',
+    'src/core/peer-set.ts: #isMember = false; => #isMember = true;',
+    'src/core/ranking.ts: #term = -1; => #term = +1;',
+  ],
+  'one more than there are to look at only costs a look': [
+    'src/core/peer-set.ts: this.#markedLeaders = this.#heardOf().filter((peer) => this.#isMarked(peer)).length; => this.#markedLeaders = this.#heardOf().length;',
+    'src/core/peer-set.ts: if (this.#isMarked(peer)) this.#markedLeaders--; => if (false) this.#markedLeaders--;',
+    'src/core/peer-set.ts: if (this.#isMarked(peer)) this.#markedLeaders--; => if (this.#isMarked(peer)) this.#markedLeaders++;',
+    "src/core/peer-set.ts: if (state === 'LEADER') this.#markedLeaders++; => if (true) this.#markedLeaders++;",
+  ],
+  'where there is nothing, nothing is taken away': [
+    'src/core/peer-set.ts: for (const ip of this.#votes ?? []) if (!this.contains(ip)) this.#votes?.delete(ip); => for (const ip of this.#votes ?? ["Stryker was here"]) if (!this.contains(ip)) this.#votes?.delete(ip);',
+    'src/core/peer-set.ts: for (const ip of this.#fetching?.keys() ?? []) if (!this.contains(ip)) this.#fetching?.delete(ip); => for (const ip of this.#fetching?.keys() ?? ["Stryker was here"]) if (!this.contains(ip)) this.#fetching?.delete(ip);',
+  ],
+  'JSON leaves out what is undefined': [
+    'src/core/members.ts: return [...members, { ip, priority, observer: true, ...(learner === undefined ? {} : { learner }) }]; => return [...members, { ip, priority, observer: true, ...(false ? {} : { learner }) }];',
+  ],
   'the lease of one that does not lead is never looked at': [
     "src/core/core.ts: if (this.#self.state === 'LEADER') => if (true)",
   ],
@@ -13,6 +31,8 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     "src/core/core.ts: if (this.#self.state !== 'LEADER') return; => if (false) return;",
   ],
   'what is worked out anew from the same is the same': [
+    'src/core/lease.ts: if (sentAt > newest && this.#hasEnough(sentAt)) newest = sentAt; => if (sentAt >= newest && this.#hasEnough(sentAt)) newest = sentAt;',
+    'src/core/peer-set.ts: if (known.state !== peer.state) this.#mark(known, peer.state); => if (true) this.#mark(known, peer.state);',
     'src/core/core.ts: const isHeard = (isStranger || !this.peers.isSelfListed) && this.#isNewcomer(ip, membersRevision); => const isHeard = (true) && this.#isNewcomer(ip, membersRevision);',
     'src/core/lease.ts: if (sentAt <= this.sentAt(ip) || sentAt <= this.#lostAtOf(ip)) return; => if (sentAt < this.sentAt(ip) || sentAt <= this.#lostAtOf(ip)) return;',
     'src/core/ranking.ts: if (this.#term !== self.term || this.#lastLeader !== leaderIp || this.#voters !== voters) { => if (true) {',
@@ -22,6 +42,8 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/ranking.ts: return byHash === 0 ? a.ip < b.ip : byHash < 0; => return byHash === 0 ? a.ip < b.ip : byHash <= 0;',
   ],
   'it only saves work': [
+    'src/core/peer-set.ts: return heard ?? (this.#freshDues === undefined ? null : this.#fresh(ip)); => return heard ?? (false ? null : this.#fresh(ip));',
+    'src/core/peer-set.ts: return this.#isMember && !this.#isChange(peer); => return false;',
     'src/core/peer-set.ts: if (this.#markedLeaders > marked) this.#askFormerLeaders(leader.ip); => if (true) this.#askFormerLeaders(leader.ip);',
     'src/core/peer-set.ts: if (this.#markedLeaders > marked) this.#askFormerLeaders(leader.ip); => if (this.#markedLeaders >= marked) this.#askFormerLeaders(leader.ip);',
     'src/core/pinned-base.ts: if (this.#pinned === null) return; => if (false) return;',
