@@ -9,6 +9,7 @@ export default defineConfig({
       { find: /^raftbeat$/, replacement: source('index.ts') },
       { find: /^raftbeat\/http$/, replacement: source('transports/http.ts') },
       { find: /^raftbeat\/broadcast$/, replacement: source('transports/broadcast.ts') },
+      { find: /^raftbeat\/cluster$/, replacement: source('transports/cluster.ts') },
       { find: /^raftbeat\/websocket$/, replacement: source('transports/websocket.ts') },
       { find: /^raftbeat\/nacos$/, replacement: source('transports/nacos.ts') },
       { find: /^raftbeat\/file$/, replacement: source('stores/file.ts') },

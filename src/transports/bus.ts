@@ -25,7 +25,7 @@ export interface BusMessage {
 export interface Bus {
   /** Starts to listen for messages to `local`, or to everybody; others may be told, too. */
   open(local: string, listen: (message: unknown) => void): Promise<void>;
-  /** Sends a copy, if that can be done. */
+  /** Sends a copy, if that can be done; never throws. */
   send(message: BusMessage): void;
   /** Listens no longer; resolved when what was sent is on its way. */
   close(): Promise<void>;
@@ -76,6 +76,7 @@ export class BusTransport implements Transport {
     }
     if (this.#running !== running)
       throw new RaftError('ABORTED', 'the transport was stopped while it started');
+    this.#send(running, null, { h: 1 });
   }
 
   /**
@@ -136,18 +137,16 @@ export class BusTransport implements Transport {
     const { from, process, to, frame } = message;
     if (from === running.local || !(to === null || to.includes(running.local))) return;
     const peer = this.#peer(running, from);
-    peer.heard(process);
-    const answered = frame.a === undefined ? undefined : running.published.get(frame.a);
-    if (frame.end !== undefined) this.#forget(running, peer);
-    else if (frame.p !== undefined) this.#send(running, [from], { h: 1 });
-    else if (answered !== undefined) answered(from, frame.m);
-    else peer.conversation.received(frame);
+    if (frame.end !== undefined) peer.ended(process);
+    else this.#heard(running, peer, message);
   }
 
-  /** A peer is gone. */
-  #forget(running: Running, peer: BusPeer): void {
-    running.peers.delete(peer.ip);
-    peer.conversation.end(unreachable(peer.ip));
+  #heard(running: Running, peer: BusPeer, { from, process, frame }: BusMessage): void {
+    peer.heard(process);
+    const answered = frame.a === undefined ? undefined : running.published.get(frame.a);
+    if (frame.p !== undefined) this.#send(running, [from], { h: 1 });
+    else if (answered !== undefined) answered(from, frame.m);
+    else peer.conversation.received(frame);
   }
 
   #look(): void {
@@ -173,8 +172,13 @@ class BusPeer {
   /** It sent something; what another process of it was asked nobody answers any more. */
   heard(process: string): void {
     this.#silentLooks = 0;
-    if (this.#process !== null && this.#process !== process) this.conversation.end(unreachable(this.ip));
+    if (this.#process !== null && this.#process !== process) this.ended(this.#process);
     this.#process = process;
+  }
+
+  /** That process of it is gone; another one may have taken its place. */
+  ended(process: string): void {
+    if (this.#process === null || this.#process === process) this.conversation.end(unreachable(this.ip));
   }
 
   /** Who is asked and is silent for a look is asked whether it is there, and given up if it is silent till the next. */
@@ -191,7 +195,8 @@ interface BusPeerOptions {
   readonly tellsGone: boolean;
 }
 
-function isBusMessage(message: unknown): message is BusMessage {
+/** Whether it can be passed on, or heard. */
+export function isBusMessage(message: unknown): message is BusMessage {
   if (typeof message !== 'object' || message === null) return false;
   const { from, process, to, frame } = message as Partial<Record<keyof BusMessage, unknown>>;
   const isFor = to === null || (Array.isArray(to) && to.every((ip) => typeof ip === 'string'));

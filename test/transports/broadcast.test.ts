@@ -63,10 +63,11 @@ test('A peer that stops says so: who waits for its answer is told at once', asyn
 test('What was asked of a process that was replaced by another of the same name is over', async () => {
   const { port1, port2 } = pair();
   const a = await peer('a', port1);
-  const frames: { frame: { q?: number } }[] = [];
-  port2.on('message', (message) => frames.push(message));
+  const asked = new Promise<void>((resolve) => {
+    port2.on('message', ({ frame }) => frame.q !== undefined && resolve());
+  });
   const first = rejection(a.ask('b'));
-  await expect.poll(() => frames).toHaveLength(1);
+  await asked;
   const from = { from: 'b', to: ['a'] };
   port2.postMessage({ ...from, process: '1', frame: { h: 1 } });
   port2.postMessage({ ...from, process: '2', frame: { h: 1 } });
@@ -108,6 +109,8 @@ test.each([
     received.push(request);
     return SNAPSHOT;
   });
+  const [hello] = await once(port2, 'message');
+  expect(hello).toMatchObject({ from: 'a', to: null, frame: { h: 1 } });
   port2.postMessage(message);
   port2.postMessage({ from: 'b', process: '1', to: ['a'], frame: { q: 2, m: { ...PEER, id: 2 } } });
   const [answer] = await once(port2, 'message');

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { RaftRequest } from '../../src/core/messages.js';
 import { type TransportHarness, transportContract } from '../../src/testing/transport-contract.js';
 import { BroadcastTransport } from '../../src/transports/broadcast.js';
+import { ClusterHub, ClusterTransport } from '../../src/transports/cluster.js';
 import { HttpTransport } from '../../src/transports/http.js';
 import { MemoryNetwork, type MemoryTransport } from '../../src/transports/memory.js';
 import type { BroadcastOptions, Receive, RequestOptions, Transport } from '../../src/transports/transport.js';
@@ -57,6 +58,12 @@ function channels() {
 }
 let channelsMade = 0;
 
+/** On one hub. */
+function hub() {
+  const hub = new ClusterHub();
+  return { newTransport: () => new ClusterTransport({ port: hub.ownPort() }), dispose: () => {} };
+}
+
 const secret = 'sixteen characters at least';
 
 describe.each([
@@ -64,6 +71,7 @@ describe.each([
   ['HttpTransport', overTcp(() => new HttpTransport())],
   ['HttpTransport with a secret', overTcp(() => new HttpTransport({ secret }))],
   ['BroadcastTransport', overMedium(channels)],
+  ['ClusterTransport', overMedium(hub)],
   ['WebSocketTransport', overTcp(() => new WebSocketTransport())],
   ['WebSocketTransport with a secret', overTcp(() => new WebSocketTransport({ secret }))],
 ] as const)('%s keeps the contract', (_, harness) => {
