@@ -76,8 +76,9 @@ export interface ResolvedOptions {
   readonly random: () => number;
 }
 
+/** What differs from the defaults, which are those of a LAN. */
 const PRESETS: Readonly<Record<PresetName, Partial<Timing>>> = {
-  lan: { leaderTimeoutMs: 500 },
+  lan: {},
   wan: { leaderTimeoutMs: 5_000 },
   nacos: { leaderTimeoutMs: 15_000, heartbeatMs: 5_000, randomMs: 5_000 },
 };
@@ -215,7 +216,7 @@ function resolveRegistry(
 function resolveMembers(
   ip: string,
   members: readonly (string | Member)[] = [ip],
-  hasRegistry = false,
+  hasRegistry: boolean,
 ): readonly (string | Member)[] {
   check('members', Array.isArray(members), 'an array of ips', members);
   if (members.length === 0 && hasRegistry) return [{ ip, observer: true }];
@@ -253,8 +254,8 @@ const NO_TRANSPORT: Transport = {
 };
 
 function hasMethods(value: unknown, ...names: readonly string[]): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+  const holder = value as Readonly<Record<string, unknown>> | null | undefined;
+  return names.every((name) => typeof holder?.[name] === 'function');
 }
 
 function check(name: string, holds: boolean, expected: string, came: unknown): void {

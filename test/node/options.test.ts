@@ -52,6 +52,10 @@ describe('the defaults', () => {
       rules: 'raftbeat',
       bootstrap: false,
       rejoin: 'majority',
+      nacosDatums: null,
+      registry: undefined,
+      sendBeatOnly: false,
+      releaseOnDisconnect: false,
       clock: systemClock,
       random: Math.random,
       timing: {
@@ -76,6 +80,10 @@ describe('the defaults', () => {
       'rules',
       'bootstrap',
       'rejoin',
+      'nacosDatums',
+      'registry',
+      'sendBeatOnly',
+      'releaseOnDisconnect',
       'clock',
       'random',
     ] as const;
