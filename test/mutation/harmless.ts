@@ -36,6 +36,7 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/core.ts: const isHeard = (isStranger || !this.peers.isSelfListed) && this.#isNewcomer(ip, membersRevision); => const isHeard = (true) && this.#isNewcomer(ip, membersRevision);',
     'src/core/lease.ts: if (sentAt <= this.sentAt(ip) || sentAt <= this.#lostAtOf(ip)) return; => if (sentAt < this.sentAt(ip) || sentAt <= this.#lostAtOf(ip)) return;',
     'src/core/ranking.ts: if (this.#term !== self.term || this.#lastLeader !== leaderIp || this.#voters !== voters) { => if (true) {',
+    'src/node/clock.ts: if (gainedMs > GRAIN_MS || gainedMs < 0) this.#wallAheadMs = wallAheadMs; => if (gainedMs > GRAIN_MS || gainedMs <= 0) this.#wallAheadMs = wallAheadMs;',
   ],
   'the case of equality was dealt with on the line before, or in the same one': [
     'src/core/ranking.ts: if (a.priority !== b.priority) return a.priority > b.priority; => if (a.priority !== b.priority) return a.priority >= b.priority;',
@@ -51,6 +52,7 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/core/snapshot.ts: while (this.#listed.length < from + count && this.#listed.length < this.total) this.#listNext(); => while (true && this.#listed.length < this.total) this.#listNext();',
     'src/core/snapshot.ts: while (this.#listed.length < from + count && this.#listed.length < this.total) this.#listNext(); => while (this.#listed.length <= from + count && this.#listed.length < this.total) this.#listNext();',
     'src/core/core.ts: this.peers.update(reply.ip === from ? reply : { ...reply, ip: from }); => this.peers.update(false ? reply : { ...reply, ip: from });',
+    'src/node/forwarder.ts: if (this.#waiting.length === 1) queueMicrotask(() => this.#sendOn()); => if (true) queueMicrotask(() => this.#sendOn());',
     'src/node/fields.ts: if (items.length === 0) return []; => if (false) return [];',
     'src/node/driver.ts: if (this.#events.length === 0) return; => if (false) return;',
     'src/node/driver.ts: if (outputs.length > 0) return this.#carryOutAll(mail, outputs); => if (outputs.length >= 0) return this.#carryOutAll(mail, outputs);',
@@ -88,7 +90,10 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
   'only a signal calls it': [
     'src/node/leadership.ts: const abort = (): void => settle(() => reject(aborted(signal?.reason))); => const abort = (): void => settle(() => reject(aborted(signal.reason)));',
   ],
-  'only whether it changed is looked at': ['src/node/leading.ts: this.#stops++; => this.#stops--;'],
+  'only whether it changed is looked at': [
+    'src/node/leading.ts: this.#stops++; => this.#stops--;',
+    'src/node/holds.ts: this.#following++; => this.#following--;',
+  ],
   'no id is asked for that is not a number': [
     'src/core/rejoin.ts: const ids = this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])); => const ids = this.#replies().flatMap(({ rejoinId }) => (false ? [] : [rejoinId]));',
     'src/core/rejoin.ts: const ids = this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? [] : [rejoinId])); => const ids = this.#replies().flatMap(({ rejoinId }) => (rejoinId === undefined ? ["Stryker was here"] : [rejoinId]));',

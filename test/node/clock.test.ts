@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import { readFile } from 'node:fs';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { HostTime, systemClock } from '../../src/node/clock.js';
 
 /** A clock that shows what a test says, and what was gained on it so far. */
@@ -48,11 +49,41 @@ describe('the time of a host', () => {
 });
 
 describe('the clock of the system', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
   test('goes on, beside a wall clock', async () => {
     const before = systemClock.now();
     expect(Math.abs(systemClock.wallNow() - Date.now())).toBeLessThan(60_000);
     await new Promise<void>((resolve) => systemClock.afterMail(resolve));
     expect(systemClock.now()).toBeGreaterThan(before);
+  });
+
+  test('lets the mail that waits come before a timer that was set earlier', async () => {
+    const order: string[] = [];
+    await new Promise<void>((resolve) => {
+      readFile(import.meta.filename, () => {
+        systemClock.setTimer(() => {
+          order.push('timer');
+          resolve();
+        }, 0);
+        systemClock.afterMail(() => order.push('after the mail'));
+      });
+    });
+    expect(order).toEqual(['after the mail', 'timer']);
+  });
+
+  test('calls back after the mail where there is no setImmediate, too', async () => {
+    vi.stubGlobal('setImmediate', undefined);
+    vi.resetModules();
+    const { systemClock: browserClock } = await import('../../src/node/clock.js');
+    const calls: string[] = [];
+    await new Promise<void>((resolve) => {
+      browserClock.afterMail(() => calls.push('after the mail'));
+      browserClock.setTimer(resolve, 20);
+    });
+    expect(calls).toEqual(['after the mail']);
   });
 
   test('rings once, unless that was taken back', async () => {

@@ -251,6 +251,16 @@ describe('receive', () => {
   });
 });
 
+test('a controller that is not told who publishes refuses what is to be published, and removed', async () => {
+  const { controller } = bare();
+  const key = 'com.alibaba.nacos.naming.domains.meta.a';
+  for (const request of [
+    { type: 'nacosPublish', key, value: {} },
+    { type: 'nacosRemove', key },
+  ])
+    expect(await controller.receive(request)).toMatchObject({ code: 'UNSUPPORTED' });
+});
+
 describe('vote and beat', () => {
   test('answer what they are given, or throw the refusal', async () => {
     const { controller } = bare();

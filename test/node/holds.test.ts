@@ -124,6 +124,18 @@ describe('a follower', () => {
     expect([lost, asked.length]).toEqual([[], 3]);
   });
 
+  test('does not ask a former leader again that it could not reach', async () => {
+    const { own, asked, newest, answer, world } = holds();
+    own.follow(B);
+    const probe = newest();
+    own.follow(C);
+    await answer(HELD);
+    probe.fail(lostConnection);
+    await settle();
+    await world.advance(H);
+    expect(asked.map(({ to }) => to)).toEqual([B, C, C]);
+  });
+
   test('does not ask itself, nor anybody while nobody leads', async () => {
     const { own, asked } = holds();
     own.follow(A);

@@ -1,6 +1,6 @@
-import type { NacosDatum, NacosDatumStore, RaftNodeOptions, RaftRequest } from 'raftbeat';
+import type { NacosDatum, NacosDatumStore, PeerReply, RaftNodeOptions, RaftRequest } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
-import { A, B, C, forbidUnhandledRejections, H, L, Lab, settle } from './virtual.js';
+import { A, B, C, forbidUnhandledRejections, H, L, LATENCY, Lab, settle } from './virtual.js';
 
 forbidUnhandledRejections();
 
@@ -104,6 +104,33 @@ describe('under the rules of Nacos', () => {
     await lab.advance(2 * H);
     for (const { ip } of lab.peers) expect(await ask(lab, ip, get)).toEqual({ datums: [null] });
     expect(new Set(nacosDatums.calls)).toEqual(new Set([`remove ${KEY}`]));
+  });
+
+  test('a removal reaches all without the help of a beat', async () => {
+    const { lab, leader } = await cluster({ sendBeatOnly: true });
+    await ask(lab, leader.ip, publish);
+    await ask(lab, leader.ip, remove);
+    await lab.advance(2 * H);
+    for (const { ip } of lab.peers) expect(await ask(lab, ip, get)).toEqual({ datums: [null] });
+  });
+
+  test.each([
+    ['is acknowledged puts the next election off, as in the original', { done: true }, LATENCY],
+    ['is answered by what is no acknowledgement does not', { done: false }, 0],
+  ])('a removal that %s', async (_what, reply, laterMs) => {
+    let draws = 0;
+    let isElecting = true;
+    const { lab, leader } = await cluster({ random: () => (isElecting ? (++draws % 7) / 7 : 0) });
+    isElecting = false;
+    lab.network.treat((_from, _to, { type }) => (type === 'nacosDelete' ? { does: 'answer', reply } : null));
+    const electionDue = async (): Promise<number> =>
+      lab.now + ((await ask(lab, leader.ip, { type: 'peer' })) as PeerReply).leaderDueMs;
+    await lab.until(() => lab.sent(leader.ip, 'beat').at(-1)?.at === lab.now);
+    await lab.advance(H / 2);
+    await ask(lab, leader.ip, remove);
+    const due = await electionDue();
+    await lab.advance(H / 4);
+    expect((await electionDue()) - due).toBe(laterMs);
   });
 
   test('one that missed it fetches what a beat names', async () => {

@@ -1,6 +1,6 @@
-import type { NacosChange } from 'raftbeat';
+import type { NacosChange, NacosDatumStore } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
-import { A, B, C, forbidUnhandledRejections, H, L, Lab } from './virtual.js';
+import { A, B, C, forbidUnhandledRejections, H, L, Lab, type Peer } from './virtual.js';
 
 forbidUnhandledRejections();
 
@@ -19,6 +19,13 @@ async function cluster() {
   return { lab, leader, follower };
 }
 
+/** What changes at `node` from now on. */
+function changesOf({ node }: Peer): readonly NacosChange[] {
+  const changes: NacosChange[] = [];
+  node.on('nacosDatum', (change) => changes.push(change));
+  return changes;
+}
+
 /** Lets `call` end, in virtual time. */
 async function done<T>(lab: Lab, call: Promise<T>): Promise<T> {
   let isOver = false;
@@ -31,29 +38,28 @@ async function done<T>(lab: Lab, call: Promise<T>): Promise<T> {
 }
 
 describe('the datums of original peers at a node', () => {
-  test.each(['leader', 'follower'] as const)('are set and removed by its %s', async (role) => {
-    const { lab, ...peers } = await cluster();
-    const { node } = peers[role];
-    await done(lab, node.nacos.publish(KEY, VALUE));
-    await done(lab, node.nacos.publish(LIST, VALUE));
-    await lab.advance(2 * H);
-    for (const { node: each } of lab.peers) {
-      expect(each.nacos.get(KEY)).toEqual({ key: KEY, value: VALUE, timestamp: 1 });
-      expect(each.nacos.keys()).toEqual([LIST, KEY].sort());
-    }
-    await done(lab, node.nacos.remove(KEY));
-    await lab.advance(2 * H);
-    for (const { node: each } of lab.peers) expect(each.nacos.keys()).toEqual([LIST]);
-    expect(node.nacos.get(KEY)).toBeNull();
-  });
+  test.each(['leader', 'follower'] as const)(
+    'are set, told in order, and removed by its %s',
+    async (role) => {
+      const { lab, ...peers } = await cluster();
+      const { node } = peers[role];
+      await done(lab, node.nacos.publish(LIST, VALUE));
+      await done(lab, node.nacos.publish(KEY, VALUE));
+      await lab.advance(2 * H);
+      for (const { node: each } of lab.peers) {
+        expect(each.nacos.get(KEY)).toEqual({ key: KEY, value: VALUE, timestamp: 1 });
+        expect(each.nacos.keys()).toEqual([KEY, LIST]);
+      }
+      await done(lab, node.nacos.remove(KEY));
+      await lab.advance(2 * H);
+      for (const { node: each } of lab.peers) expect(each.nacos.keys()).toEqual([LIST]);
+      expect(node.nacos.get(KEY)).toBeNull();
+    },
+  );
 
   test('are told as they change, and not when nothing was there to be removed', async () => {
     const { lab, leader, follower } = await cluster();
-    const told: NacosChange[][] = [leader, follower].map(({ node }) => {
-      const changes: NacosChange[] = [];
-      node.on('nacosDatum', (change) => changes.push(change));
-      return changes;
-    });
+    const told = [leader, follower].map(changesOf);
     const datum = { key: KEY, value: VALUE, timestamp: 1 };
     await done(lab, leader.node.nacos.publish(KEY, VALUE));
     await done(lab, leader.node.nacos.remove(LIST));
@@ -64,6 +70,29 @@ describe('the datums of original peers at a node', () => {
       { key: KEY, datum: null },
     ];
     expect(told).toEqual([expected, expected]);
+  });
+
+  test('are told also if they are of the kind that no peer stores', async () => {
+    const { lab, leader, follower } = await cluster();
+    const told = [leader, follower].map(changesOf);
+    const key = 'com.alibaba.nacos.naming.iplist.ephemeral.public##a';
+    await done(lab, leader.node.nacos.publish(key, VALUE));
+    await lab.advance(2 * H);
+    const expected = [{ key, datum: { key, value: VALUE, timestamp: 1 } }];
+    expect(told).toEqual([expected, expected]);
+  });
+
+  test('that its store held are there from the start', async () => {
+    const datum = { key: KEY, value: VALUE, timestamp: 7 };
+    const nacosDatums: NacosDatumStore = {
+      open: async () => [datum],
+      write: async () => {},
+      remove: async () => {},
+      close: async () => {},
+    };
+    const lab = new Lab([A], { rules: 'nacos', nacosDatums });
+    await lab.start();
+    expect(lab.node(A).nacos.get(KEY)).toEqual(datum);
   });
 
   test.each([
