@@ -42,7 +42,7 @@ export class Requests {
         if (this.#close(open)) answered(reply);
       },
       (cause: unknown) => {
-        if (this.#close(open)) failed(asRaftError(to, cause));
+        if (this.#close(open)) failed(asRaftError(cause, to));
       },
     );
   }
@@ -80,7 +80,7 @@ export class Requests {
     try {
       this.#transport.broadcast?.(to, request, { signal: open.signal, answered: heard });
     } catch (cause) {
-      end(asRaftError('all', cause));
+      end(asRaftError(cause));
     }
   }
 
@@ -152,7 +152,8 @@ function timeout(ip: string, ms: number): RaftError {
   return new RaftError('TIMEOUT', `no answer from ${ip} within ${ms} ms`, { ip });
 }
 
-function asRaftError(to: string, cause: unknown): RaftError {
+/** @param ip who was asked; left out when all were */
+function asRaftError(cause: unknown, ip?: string): RaftError {
   if (cause instanceof RaftError) return cause;
-  return new RaftError('UNREACHABLE', `no answer from ${to}: ${textOf(cause)}`, { ip: to, cause });
+  return new RaftError('UNREACHABLE', `no answer from ${ip ?? 'all'}: ${textOf(cause)}`, { ip, cause });
 }

@@ -18,6 +18,8 @@ function silent(): { transport: Transport; options: RequestOptions[] } {
   return { transport, options };
 }
 
+const ignore = (): void => {};
+
 test('a signal is aborted when its request is given up, whether it was asked for before or after', async () => {
   const { transport, options } = silent();
   const requests = new Requests(transport, systemClock, 1_000);
@@ -38,6 +40,18 @@ test('the options of a request can be copied', () => {
   requests.abortAll(new RaftError('NOT_RUNNING', 'over'));
   expect(copied.signal?.aborted).toBe(true);
   return expect(asked).rejects.toMatchObject({ code: 'NOT_RUNNING' });
+});
+
+test('a request that fails in the transport names who was asked, and the cause', async () => {
+  const cause = new Error('reset');
+  const transport: Transport = { ...silent().transport, request: () => Promise.reject(cause) };
+  const asked = new Requests(transport, systemClock, 1_000).ask('b:1', { type: 'peer' });
+  await expect(asked).rejects.toMatchObject({ code: 'UNREACHABLE', ip: 'b:1', cause });
+});
+
+test('a request that is not answered in time names who was asked', async () => {
+  const asked = new Requests(silent().transport, systemClock, 1).ask('b:1', { type: 'peer' });
+  await expect(asked).rejects.toMatchObject({ code: 'TIMEOUT', ip: 'b:1' });
 });
 
 test('of a publication each peer answers once, or fails once', () => {
@@ -68,6 +82,44 @@ test('of a publication each peer answers once, or fails once', () => {
   heard('c:1', 'answers');
   ring();
   expect(outcomes).toEqual(['b:1 answers', 'c:1 TIMEOUT']);
+});
+
+test('of a publication that all have answered nothing is left', () => {
+  const { transport, options } = silent();
+  const timers = new Set<() => void>();
+  const clock = {
+    ...systemClock,
+    setTimer: (run: () => void) => {
+      timers.add(run);
+      return () => void timers.delete(run);
+    },
+  };
+  const broadcast: Transport['broadcast'] = (to, _request, given) => {
+    options.push(given);
+    for (const ip of to) given.answered(ip, 'answers');
+  };
+  const requests = new Requests({ ...transport, broadcast }, clock, 1_000);
+  requests.publish(['b:1', 'c:1'], { type: 'peer' }, ignore, ignore);
+  expect(timers.size).toBe(0);
+  requests.abortAll(new RaftError('NOT_RUNNING', 'over'));
+  expect(options[0]?.signal.aborted).toBe(false);
+});
+
+test('a publication that the transport throws at fails at once for each, with the cause', () => {
+  const cause = new Error('not connected');
+  const transport: Transport = {
+    ...silent().transport,
+    broadcast: () => {
+      throw cause;
+    },
+  };
+  const failures: [string, RaftError][] = [];
+  const failed = (to: string, error: RaftError): void => void failures.push([to, error]);
+  new Requests(transport, systemClock, 1_000).publish(['b:1', 'c:1'], { type: 'peer' }, ignore, failed);
+  expect(failures).toMatchObject([
+    ['b:1', { code: 'UNREACHABLE', cause }],
+    ['c:1', { code: 'UNREACHABLE', cause }],
+  ]);
 });
 
 test('an answer that comes after the request was given up is not taken', async () => {
