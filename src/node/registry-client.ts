@@ -113,7 +113,7 @@ export class RegistryClient {
   #leader(): Leader | null {
     const { self, leader } = this.#peers;
     if (self.state === 'LEADER') return null;
-    if (leader === null || leader.ip === self.ip) throw noLeader();
+    if (leader === null) throw noLeader();
     return leader;
   }
 
