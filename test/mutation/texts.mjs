@@ -10,6 +10,7 @@ const TELLS = new Set([
   'debug',
   'wrong',
   'check',
+  'warn',
   'createDebug',
   'Fields',
 ]);
@@ -35,7 +36,7 @@ const texts = {
 };
 
 function isMessage(node, parent) {
-  if (parent?.type === 'VariableDeclarator') return ['message', 'expected'].includes(parent.id.name);
+  if (parent?.type === 'VariableDeclarator') return ['message', 'expected', 'cause'].includes(parent.id.name);
   if (parent?.type !== 'NewExpression' && parent?.type !== 'CallExpression') return false;
   const isCode =
     parent.arguments.indexOf(node) === 0 &&
