@@ -92,6 +92,13 @@ describe('addPeer', () => {
     lab.network.treat((from, _to, request) => (from === leader.ip && request.type === 'beat' ? LOSE : null));
     expect(await came(lab, leader.node.addPeer(D))).toBe('OUTCOME_UNKNOWN');
   });
+
+  test('at a leader that can not save it is of unknown outcome', async () => {
+    const { lab, leader } = await cluster();
+    leader.store.saveFault = { how: 'reject', cause: new Error('full') };
+    expect(await came(lab, leader.node.addPeer(D))).toBe('OUTCOME_UNKNOWN');
+    expect(leader.errors).toMatchObject([{ code: 'STORE_FAILED' }]);
+  });
 });
 
 describe('promote and removePeer', () => {

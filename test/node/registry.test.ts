@@ -107,6 +107,11 @@ describe('publish', () => {
     expect(await came(lab, leader.node.remove(key as string))).toBe('BAD_REQUEST');
   });
 
+  test('takes a key that ends as the keys of the library begin', async () => {
+    const { lab, leader } = await cluster();
+    expect(await came(lab, leader.node.publish('of-raftbeat:', 1))).toMatchObject({ timestamp: 1 });
+  });
+
   test('a leader refuses the keys of the library, and the empty key, from other peers too', async () => {
     const { lab, leader } = await cluster();
     for (const key of ['raftbeat:members', '']) {
@@ -124,6 +129,17 @@ describe('publish', () => {
     expect(await came(lab, leader.node.publish('k', value))).toBe('BAD_REQUEST');
   });
 
+  test('tells why a value has no JSON', async () => {
+    const { leader } = await cluster();
+    const cause = new Error('no text');
+    const value = {
+      toJSON: () => {
+        throw cause;
+      },
+    };
+    await expect(leader.node.publish('k', value)).rejects.toMatchObject({ code: 'BAD_REQUEST', cause });
+  });
+
   test.each([-1, 1.5, Number.NaN, '1'])('refuses ifTimestamp %j as BAD_REQUEST', async (ifTimestamp) => {
     const { lab, leader } = await cluster();
     expect(await came(lab, leader.node.publish('k', 1, { ifTimestamp: ifTimestamp as number }))).toBe(
@@ -136,6 +152,7 @@ describe('publish', () => {
     for (const { node } of [leader, followers[0]]) {
       expect(await came(lab, node.publish('123456', 1))).toBe('TOO_LARGE');
       expect(await came(lab, node.publish('k', '123456789'))).toBe('TOO_LARGE');
+      expect(await came(lab, node.publish('12345', '12345678'))).toMatchObject({ key: '12345' });
     }
     const writes = ['123456', 'k'].map((key, at) => ({ number: at + 1, key, value: '1' }));
     const request = { type: 'writes', process: 1, term: 1, writes };
@@ -189,6 +206,21 @@ describe('publish', () => {
     await came(lab, stopped);
   });
 
+  test('at a leader is saved at once, however many others wait to be committed', async () => {
+    const { lab, leader } = await cluster();
+    const release = treat(lab, 'beat', () => HOLD);
+    const { length } = leader.store.asked;
+    const writes: Promise<unknown>[] = [];
+    for (const key of ['a', 'b', 'c', 'd']) {
+      writes.push(leader.node.publish(key, 1));
+      await settle();
+    }
+    expect(leader.store.asked.length - length).toBe(4);
+    release();
+    lab.network.release();
+    for (const write of writes) expect(await came(lab, write)).toMatchObject({ timestamp: 1 });
+  });
+
   test('at a node that does not run is NOT_RUNNING', async () => {
     const lab = new Lab([A, B, C], { registry: true });
     const { node } = lab.peer(A);
@@ -218,10 +250,14 @@ describe('publish', () => {
       expect(await came(lab, lab.network.receive(leader.ip, request))).toMatchObject(refusal);
   });
 
-  test('a save that fails ends the node, and the write is of unknown outcome', async () => {
-    const { lab, leader } = await cluster();
+  test('a save that fails ends the node: a write is of unknown outcome, a read was not done', async () => {
+    // With this option a read waits for an answer of others.
+    const { lab, leader } = await cluster({ releaseOnDisconnect: true });
+    const read = leader.node.readDatum('k');
+    read.catch(() => {});
     leader.store.saveFault = { how: 'reject', cause: new Error('full') };
     expect(await came(lab, leader.node.publish('k', 1))).toBe('OUTCOME_UNKNOWN');
+    expect(await came(lab, read)).toBe('NOT_RUNNING');
     await settle();
     expect(leader.errors.map(({ code }) => code)).toEqual(['STORE_FAILED']);
   });
@@ -281,13 +317,15 @@ describe('forwards', () => {
     expect(sentBy(lab, follower)).toEqual(Array(3).fill(['a', 'b', 'c']));
   });
 
-  test('are split when they are long', async () => {
-    const { lab, followers } = await cluster();
+  test('are split when they are long: into requests of 65536 characters at most, or of one write', async () => {
+    const { lab, followers } = await cluster({ registry: { maxValueLength: 100_000 } });
     const [follower] = followers;
-    const lengths = [30_000, 30_000, 30_000, 60_000, 1];
-    const writes = lengths.map((length, at) => follower.node.publish(`${at}`, 'x'.repeat(length)));
+    const MAX = 65_536;
+    // Each is longer than its text by its key and two quotes; the last one is longer than any request is to be.
+    const lengths = [MAX / 2, MAX / 2, 4, MAX, 10, MAX + 10];
+    const writes = lengths.map((length, at) => follower.node.publish(`${at}`, 'x'.repeat(length - 3)));
     for (const write of writes) expect(await came(lab, write)).toMatchObject({ timestamp: 1 });
-    expect(sentBy(lab, follower)).toEqual([['0', '1'], ['2'], ['3', '4']]);
+    expect(sentBy(lab, follower)).toEqual([['0', '1'], ['2'], ['3'], ['4'], ['5']]);
   });
 
   test('that wait when the leader is lost are not sent, for certain', async () => {
@@ -338,10 +376,15 @@ describe('forwards', () => {
   test('are refused as BUSY when 10000 wait', async () => {
     const { lab, followers } = await cluster();
     const [follower] = followers;
-    const writes = Array.from({ length: 10_001 }, () => came(lab, follower.node.publish('k', 1), 20 * L));
-    const outcomes = await Promise.all(writes);
-    expect(outcomes.indexOf('BUSY')).toBe(10_000);
-    expect(outcomes.filter((each) => each === 'BUSY')).toHaveLength(1);
+    treat(lab, 'writes', () => HOLD);
+    for (let open = 0; open < 2; open++) {
+      follower.node.publish('k', 1).catch(() => {});
+      await settle();
+    }
+    const writes = Array.from({ length: 10_001 }, () => follower.node.publish('k', 1));
+    for (const write of writes) write.catch(() => {});
+    expect(await outcome(writes[9_999] as Promise<unknown>)).toBe('pending');
+    await expect(writes[10_000]).rejects.toMatchObject({ code: 'BUSY' });
   });
 });
 
@@ -365,6 +408,15 @@ describe('a forward', () => {
     expect(await came(lab, followers[0].node.publish('k', 1))).toBe('OUTCOME_UNKNOWN');
     await lab.advance(3 * L);
     expect(lab.sent(followers[0].ip, 'writes')).toHaveLength(1);
+  });
+
+  test('of unknown outcome names who was asked, and why there is no answer', async () => {
+    const { lab, leader, followers } = await cluster();
+    const cause = new Error('reset');
+    treat(lab, 'writes', () => ({ does: 'reject', cause }));
+    const published = followers[0].node.publish('k', 1);
+    await came(lab, published);
+    await expect(published).rejects.toMatchObject({ ip: leader.ip, cause: { code: 'UNREACHABLE', cause } });
   });
 
   test('that is under way while its own node stops is of unknown outcome', async () => {

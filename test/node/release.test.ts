@@ -1,5 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { A, B, C, forbidUnhandledRejections, H, Lab, outcome } from './virtual.js';
+import {
+  A,
+  B,
+  beat,
+  C,
+  forbidUnhandledRejections,
+  H,
+  HOLD,
+  L,
+  Lab,
+  LOSE,
+  outcome,
+  type Sent,
+  type Treatment,
+} from './virtual.js';
 
 forbidUnhandledRejections();
 
@@ -23,25 +37,34 @@ describe('a request to be held (D17)', () => {
     expect(await outcome(ask(leader.ip, hold(follower.ip)))).toBe('pending');
   });
 
-  test.each([
+  test.each<[string, object, (it: Awaited<ReturnType<typeof cluster>>) => Promise<unknown>]>([
     [
       'of who is no member',
-      'UNKNOWN_PEER',
-      (it: Awaited<ReturnType<typeof cluster>>) => it.ask(it.leader.ip, hold('x:1')),
+      { code: 'UNKNOWN_PEER', message: 'can not find peer: x:1' },
+      (it) => it.ask(it.leader.ip, hold('x:1')),
     ],
-    ['at one that does not lead', 'NOT_LEADER', (it) => it.ask(it.follower.ip, hold(it.other.ip))],
+    ['at one that does not lead', { code: 'NOT_LEADER' }, (it) => it.ask(it.follower.ip, hold(it.other.ip))],
     [
       'over a transport that does not tell of ends',
-      'UNSUPPORTED',
+      { code: 'UNSUPPORTED' },
       (it) => it.lab.network.receive(it.leader.ip, hold(it.follower.ip)),
     ],
-  ])('%s is refused', async (_what, code, asked) => {
-    expect(await asked(await cluster())).toMatchObject({ code });
+  ])('%s is refused', async (_what, refusal, asked) => {
+    expect(await asked(await cluster())).toMatchObject(refusal);
   });
 
   test('is refused by a peer that does not release on disconnect', async () => {
     const { leader, follower, ask } = await cluster({});
     expect(await ask(leader.ip, hold(follower.ip))).toMatchObject({ code: 'UNSUPPORTED' });
+  });
+
+  test('is refused by a leader that can not go on, though it gave up nothing', async () => {
+    const { lab, leader, follower, gone, ask } = await cluster();
+    leader.store.saveFault = { how: 'reject', cause: new Error('full') };
+    await ask(leader.ip, beat(follower.ip, 4));
+    const held = leader.transport.receive?.(hold(follower.ip), follower.ip, gone.signal);
+    expect(await held).toMatchObject({ code: 'NOT_RUNNING' });
+    expect(lab.leaders).toEqual([]);
   });
 
   test('is ended by a leader that stops', async () => {
@@ -62,6 +85,44 @@ describe('a request to be held (D17)', () => {
     gone.abort();
     await outcome(Promise.resolve());
     expect(leader.node.isLeader()).toBe(false);
+  });
+});
+
+describe('followers with the option (D17)', () => {
+  const isHold = ({ request }: Sent): boolean => request.type === 'hold';
+  const held: Treatment = { does: 'answer', reply: { held: true } };
+
+  test('ask their leader to be held, and nobody while none leads', async () => {
+    const lab = new Lab([A, B, C], { releaseOnDisconnect: true });
+    let isCut = false;
+    lab.network.treat((_from, _to, { type }) => {
+      if (type === 'hold') return held;
+      return isCut ? LOSE : null;
+    });
+    const { leader, followers } = await lab.elect();
+    await lab.advance(5 * H);
+    const asked = (): readonly string[] =>
+      lab.network.sent.filter(isHold).map(({ from, to }) => `${from} ${to}`);
+    expect(new Set(asked())).toEqual(new Set(followers.map(({ ip }) => `${ip} ${leader.ip}`)));
+    isCut = true;
+    await lab.until(() => lab.peers.every(({ node }) => node.leader === null));
+    const { length } = asked();
+    await lab.advance(5 * H);
+    expect(asked().slice(length)).toEqual([]);
+  });
+
+  test('elect another leader as soon as the process of theirs is gone', async () => {
+    const lab = new Lab([A, B, C], { releaseOnDisconnect: true });
+    lab.network.treat((_from, _to, { type, ...request }) => {
+      if (type !== 'hold') return null;
+      return 'wait' in request && request.wait ? HOLD : held;
+    });
+    const { leader } = await lab.elect();
+    await lab.advance(2 * H);
+    leader.host.stall();
+    lab.network.detach(leader.ip);
+    lab.network.release();
+    expect(await lab.until(() => lab.leaders.some((ip) => ip !== leader.ip))).toBeLessThan(L / 2);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { PeerReply } from 'raftbeat';
+import { type PeerReply, RaftError } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
 import {
   A,
@@ -178,6 +178,15 @@ describe('a save that fails', () => {
     ]);
     await expect(own.node.resign()).rejects.toMatchObject({ code: 'NOT_RUNNING' });
     expect(await own.transport.receive?.(vote(B, 4), 'test')).toMatchObject({ code: 'NOT_RUNNING' });
+  });
+
+  test('with an error of this library is told as it is', async () => {
+    const { lab, own } = await voter();
+    const cause = new RaftError('STORE_CORRUPT', 'it holds something else');
+    own.store.saveFault = { how: 'reject', cause };
+    expect(await lab.network.receive(A, vote(B, 4))).toMatchObject({ code: 'STORE_CORRUPT' });
+    expect(own.errors).toEqual([cause]);
+    expect(own.errors[0]).toBe(cause);
   });
 
   test('with what cannot be shown is told as STORE_FAILED all the same', async () => {
