@@ -300,7 +300,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
       });
       // Before the first request can come: what it commits is told after what the store held.
       this.#datums = core.datums;
-      if (core.datums !== null) this.#listeners.attach(core.datums);
+      this.#listeners.attach(core.datums);
       const controller = new RaftController((input) => driver.submit(input), driver, driver.nacos);
       await transport.start(ip, (request, from, gone) => {
         debug('request from %s', from);

@@ -1,5 +1,5 @@
-import { type LeaderContext, RaftError } from 'raftbeat';
-import { describe, expect, test } from 'vitest';
+import { type LeaderContext, RaftError, RaftPeerSet } from 'raftbeat';
+import { describe, expect, test, vi } from 'vitest';
 import { A, B, C, forbidUnhandledRejections, gate, H, HOLD, L, Lab, outcome, settle } from './virtual.js';
 
 forbidUnhandledRejections();
@@ -53,6 +53,26 @@ describe('a job', () => {
     void leader.node.whileLeader(job.run);
     await settle();
     expect(job.runs).toHaveLength(1);
+  });
+
+  test('does not start for a leadership that is over by the time it is told', async () => {
+    const lab = new Lab();
+    const job = new Job();
+    for (const { node } of lab.peers) void node.whileLeader(job.run);
+    const { announceLeader } = RaftPeerSet.prototype;
+    const announced = vi.spyOn(RaftPeerSet.prototype, 'announceLeader');
+    // The process stands still between what the core says and what is told.
+    announced.mockImplementation(function (this: RaftPeerSet) {
+      announceLeader.call(this);
+      const { host } = lab.peer(this.self.ip);
+      const now = host.now.bind(host);
+      if (this.self.state === 'LEADER') host.now = () => now() + 2 * L;
+    });
+    await lab.start();
+    await lab.until(() => lab.peers.some(({ ip, events }) => events.includes(`makeLeader ${ip} 1`)));
+    announced.mockRestore();
+    await settle();
+    expect([lab.leaders, job.runs]).toEqual([[], []]);
   });
 
   test('does not start on a winner before its first lease', async () => {
