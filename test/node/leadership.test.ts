@@ -232,6 +232,13 @@ describe('waitForLeader', () => {
 });
 
 describe('resign', () => {
+  const broken = new Error('broken');
+  const throwing = {
+    get ip(): never {
+      throw broken;
+    },
+  };
+
   test('resolves with the peer that took the order, and that one leads the next term', async () => {
     const lab = new Lab();
     const { leader } = await lab.elect();
@@ -298,20 +305,25 @@ describe('resign', () => {
   });
 
   test.each([
-    ['lost', LOSE, 'TIMEOUT'],
-    ['not carried', { does: 'reject', cause: new Error('cut') }, 'UNREACHABLE'],
-    ['refused', { does: 'answer', reply: { code: 'REFUSED_TRANSFER', message: 'no' } }, 'REFUSED_TRANSFER'],
-    ['answered with nonsense', { does: 'answer', reply: 'ok' }, 'BAD_REPLY'],
+    ['lost', LOSE, { code: 'TIMEOUT' }],
+    ['not carried', { does: 'reject', cause: broken }, { code: 'UNREACHABLE', cause: broken }],
+    [
+      'refused',
+      { does: 'answer', reply: { code: 'REFUSED_TRANSFER', message: 'no' } },
+      { code: 'REFUSED_TRANSFER' },
+    ],
+    ['answered with nonsense', { does: 'answer', reply: 'ok' }, { code: 'BAD_REPLY' }],
+    ['answered by what throws', { does: 'answer', reply: throwing }, { code: 'INTERNAL', cause: broken }],
   ] as const)(
     'rejects when the order is %s, and leadership is given up all the same',
-    async (_, treatment, code) => {
+    async (_, treatment, error) => {
       const lab = new Lab();
       const { leader } = await lab.elect();
       const heal = lab.network.treat((_from, _to, { type }) => (type === 'transfer' ? treatment : null));
       const resigned = leader.node.resign();
       resigned.catch(() => {});
       await lab.advance(DEADLINE);
-      await expect(resigned).rejects.toMatchObject({ code });
+      await expect(resigned).rejects.toMatchObject(error);
       expect(leader.node.isLeader()).toBe(false);
       heal();
       await lab.until(() => lab.leaders.length === 1);

@@ -1,5 +1,5 @@
-import { type Clock, type RaftError, RaftNode } from 'raftbeat';
-import { describe, expect, test } from 'vitest';
+import { type Clock, RaftCore, type RaftError, RaftNode } from 'raftbeat';
+import { describe, expect, test, vi } from 'vitest';
 import {
   A,
   forbidUnhandledRejections,
@@ -402,6 +402,19 @@ describe('an alarm', () => {
     await lab.advance(10 * L);
     for (const { host, ip } of lab.peers) expect(host.timers).toBeLessThanOrEqual(ip === leader.ip ? 3 : 1);
   });
+});
+
+test('a bug of the core stops the node, and says so with the cause', async () => {
+  const lab = new Lab();
+  const { leader } = await lab.elect();
+  const cause = new TypeError('undefined is not a function');
+  const tick = vi.spyOn(RaftCore.prototype, 'tick').mockImplementation(() => {
+    throw cause;
+  });
+  await lab.until(() => leader.errors.length > 0);
+  tick.mockRestore();
+  expect(leader.errors).toMatchObject([{ code: 'INTERNAL', cause }]);
+  expect(leader.transport.isServing).toBe(false);
 });
 
 test('a clock that answers nonsense stops the node, and says so', async () => {
