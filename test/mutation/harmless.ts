@@ -57,6 +57,13 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
     'src/node/driver.ts: if (this.#events.length === 0) return; => if (false) return;',
     'src/node/driver.ts: if (outputs.length > 0) return this.#carryOutAll(mail, outputs); => if (outputs.length >= 0) return this.#carryOutAll(mail, outputs);',
     'src/node/driver.ts: if (due >= this.#alarmAt) return; => if (due > this.#alarmAt) return;',
+    'src/node/driver.ts: if (due >= this.#alarmAt) return; => if (false) return;',
+    'src/node/driver.ts: if (outputs.length > 0) return this.#carryOutAll(mail, outputs); => if (true) return this.#carryOutAll(mail, outputs);',
+    'src/node/driver.ts: const othersWait = this.#writes.length > 0; => const othersWait = false;',
+    'src/node/driver.ts: if (!othersWait && this.#writes.length > 0) queueMicrotask(() => this.#postWrites()); => if (true) queueMicrotask(() => this.#postWrites());',
+    'src/node/driver.ts: if (!othersWait && this.#writes.length > 0) queueMicrotask(() => this.#postWrites()); => if (!othersWait || this.#writes.length > 0) queueMicrotask(() => this.#postWrites());',
+    'src/node/driver.ts: if (!othersWait && this.#writes.length > 0) queueMicrotask(() => this.#postWrites()); => if (!othersWait && true) queueMicrotask(() => this.#postWrites());',
+    'src/node/driver.ts: if (!othersWait && this.#writes.length > 0) queueMicrotask(() => this.#postWrites()); => if (!othersWait && this.#writes.length >= 0) queueMicrotask(() => this.#postWrites());',
   ],
   'nothing was listed, nothing is missing: the types do not know it': [
     'src/core/catch-up.ts: if (this.#at === null || this.#staged.size < this.#total) return null; => if (false || this.#staged.size < this.#total) return null;',
@@ -89,6 +96,15 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
   ],
   'only a signal calls it': [
     'src/node/leadership.ts: const abort = (): void => settle(() => reject(aborted(signal?.reason))); => const abort = (): void => settle(() => reject(aborted(signal.reason)));',
+  ],
+  'who resigns looks at the fate of its order before anything else is sent': [
+    "src/node/driver.ts: if (request.type !== 'transfer') this.#exchange(to, request, ignore); => if (false) this.#exchange(to, request, ignore);",
+  ],
+  'who leads has announced no other leader': [
+    'src/node/node.ts: this.#leading.made(leader, leader.ip === this.ip && this.isLeader()); => this.#leading.made(leader, true && this.isLeader());',
+  ],
+  'only the log tells it': [
+    "src/node/node.ts: this.#lifecycle.stop(() => this.#shutDown()).catch((cause: unknown) => debug('while closing: %s', cause)); => this.#lifecycle.stop(() => this.#shutDown()).catch(() => undefined);",
   ],
   'only whether it changed is looked at': [
     'src/node/leading.ts: this.#stops++; => this.#stops--;',
