@@ -1,6 +1,6 @@
 import type { Candidate } from './candidate.js';
 import { EtcdServers } from './etcd-servers.js';
-import { Processes, type Service } from './processes.js';
+import { Processes, program, type Service } from './processes.js';
 import { RedisServer } from './redis.js';
 
 /** Beats each 100 ms, a timeout of 1 s: the same for all that can be told. */
@@ -56,10 +56,6 @@ export function candidates(directory: string): readonly Candidate[] {
     new Processes({ ...byRedis, name: 'redlock', program: program('redlock') }),
     new Processes({ ...byRedis, name: 'safe-redis-leader', program: program('safe-redis') }),
   ];
-}
-
-function program(name: string): URL {
-  return new URL(`${name}-member.ts`, import.meta.url);
 }
 
 async function redis(): Promise<Service> {

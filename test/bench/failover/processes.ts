@@ -37,6 +37,11 @@ export interface ProcessesOptions {
   readonly execArgv?: readonly string[];
 }
 
+/** The program of a member, as it is built beside the benchmark. */
+export function program(name: string): URL {
+  return new URL(`failover/${name}-member.mjs`, import.meta.url);
+}
+
 /** Processes of one program that elect a leader among them. */
 export class Processes implements Candidate {
   readonly name: string;

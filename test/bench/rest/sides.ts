@@ -1,5 +1,5 @@
 import { EtcdServers } from '../failover/etcd-servers.js';
-import { Processes } from '../failover/processes.js';
+import { Processes, program } from '../failover/processes.js';
 import { goHeapBytes } from './go-heap.js';
 
 /** What a process holds; of raftbeat's leader also what its beats are. */
@@ -39,11 +39,6 @@ export function sides(directory: string, count: number): readonly Side[] {
     new Processes({ ...common, name: 'liferaft', program: program('liferaft'), options: LIFERAFT }),
     new EtcdAtRest(`${directory}/servers-${count}`, count),
   ];
-}
-
-/** Beside this file as it is built. */
-function program(name: string): URL {
-  return new URL(`failover/${name}-member.mjs`, import.meta.url);
 }
 
 class EtcdAtRest extends EtcdServers implements Side {

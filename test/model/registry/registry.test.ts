@@ -165,8 +165,8 @@ const PLANTED: readonly {
     rule: 'a failed condition is answered once what it was judged on is committed',
     patch: [
       'writes',
-      'present?.timestamp ?? 0));\n      this.#wait(revision.seq, { id, result, isBatched: false });',
-      "present?.timestamp ?? 0));\n      this.#output({ type: 'answer', id, result });",
+      'ifTimestamp, known));\n      this.#wait(revision.seq, { id, result, isBatched: false });',
+      "ifTimestamp, known));\n      this.#output({ type: 'answer', id, result });",
     ],
     bounds: { writes: [{ key: 'x' }, { key: 'x', ifTimestamp: 0 }] },
     violation: 'write 1 is told a conflict that is not committed',
