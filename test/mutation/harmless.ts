@@ -100,6 +100,13 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
   'who resigns looks at the fate of its order before anything else is sent': [
     "src/node/driver.ts: if (request.type !== 'transfer') this.#exchange(to, request, ignore); => if (false) this.#exchange(to, request, ignore);",
   ],
+  'of an id only that it is new is looked at': ['src/node/driver.ts: this.#lastCall++; => this.#lastCall--;'],
+  'a field that is undefined does not travel, and is none where it stays': [
+    "src/node/registry-client.ts: await this.#change({ action: 'add', ip, priority, ...(learner === undefined ? {} : { learner }) }); => await this.#change({ action: 'add', ip, priority, ...(false ? {} : { learner }) });",
+  ],
+  'that a beat without data was not answered says nothing that the lease does not': [
+    'src/node/driver.ts: (ip, error) => this.#lacksReply(ip, request, error, ignore), => () => undefined,',
+  ],
   'who leads has announced no other leader': [
     'src/node/node.ts: this.#leading.made(leader, leader.ip === this.ip && this.isLeader()); => this.#leading.made(leader, true && this.isLeader());',
   ],

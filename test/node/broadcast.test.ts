@@ -1,6 +1,17 @@
 import type { BroadcastOptions, RaftRequest } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
-import { DEADLINE, forbidUnhandledRejections, H, L, Lab, type LabOptions, type Peer } from './virtual.js';
+import {
+  A,
+  B,
+  C,
+  DEADLINE,
+  forbidUnhandledRejections,
+  H,
+  L,
+  Lab,
+  type LabOptions,
+  type Peer,
+} from './virtual.js';
 
 forbidUnhandledRejections();
 
@@ -12,8 +23,8 @@ interface Sendings {
 
 type Broadcast = (to: readonly string[], request: RaftRequest, options: BroadcastOptions) => void;
 
-/** Gives the transport a broadcast, which carries faithfully unless `broadcast` does something else. */
-function publishing({ transport }: Peer, broadcast?: Broadcast): Sendings {
+/** Gives the transport a broadcast, which carries faithfully. */
+function publishing({ transport }: Peer): Sendings {
   const sendings: Sendings = { published: [], direct: [] };
   const request = transport.request.bind(transport);
   const carry: Broadcast = (to, asked, { signal, answered }) => {
@@ -30,15 +41,15 @@ function publishing({ transport }: Peer, broadcast?: Broadcast): Sendings {
     },
     broadcast: (...args: Parameters<Broadcast>) => {
       sendings.published.push({ to: args[0], request: args[1] });
-      (broadcast ?? carry)(...args);
+      carry(...args);
     },
   });
   return sendings;
 }
 
-function labThatPublishes(options: LabOptions = {}, broadcast?: Broadcast) {
-  const lab = new Lab(undefined, options);
-  return { lab, sendings: new Map(lab.peers.map((peer) => [peer.ip, publishing(peer, broadcast)])) };
+function labThatPublishes(options: LabOptions = {}, members?: readonly string[]) {
+  const lab = new Lab(members, options);
+  return { lab, sendings: new Map(lab.peers.map((peer) => [peer.ip, publishing(peer)])) };
 }
 
 function beatsOf({ direct }: Sendings): readonly RaftRequest[] {
@@ -83,8 +94,16 @@ describe('where the transport has a broadcast', () => {
     for (const { request } of own.published) expect(request).not.toHaveProperty('data.batches.0');
   });
 
+  test('a beat for one does not go by it, though there are no others', async () => {
+    const { lab, sendings } = labThatPublishes({}, [A, B]);
+    const { leader } = await lab.elect();
+    await lab.advance(10 * H);
+    const own = sendings.get(leader.ip) as Sendings;
+    expect([own.published.length, beatsOf(own).length > 10]).toEqual([0, true]);
+  });
+
   test('a beat that is not for all does not go by it', async () => {
-    const { lab, sendings } = labThatPublishes({ registry: true });
+    const { lab, sendings } = labThatPublishes({ registry: true }, [A, B, C, 'd:1']);
     const { leader, followers } = await lab.elect();
     await lab.advance(3 * H);
     lab.network.isolate(followers[0].ip);

@@ -82,17 +82,25 @@ describe('the datums of original peers at a node', () => {
     expect(told).toEqual([expected, expected]);
   });
 
-  test('that its store held are there from the start', async () => {
+  test('that its store held are there from the start, and the store is closed with the node', async () => {
     const datum = { key: KEY, value: VALUE, timestamp: 7 };
+    let isOpen = false;
     const nacosDatums: NacosDatumStore = {
-      open: async () => [datum],
+      open: async () => {
+        isOpen = true;
+        return [datum];
+      },
       write: async () => {},
       remove: async () => {},
-      close: async () => {},
+      close: async () => {
+        isOpen = false;
+      },
     };
     const lab = new Lab([A], { rules: 'nacos', nacosDatums });
     await lab.start();
-    expect(lab.node(A).nacos.get(KEY)).toEqual(datum);
+    expect([lab.node(A).nacos.get(KEY), isOpen]).toEqual([datum, true]);
+    await lab.node(A).stop();
+    expect(isOpen).toBe(false);
   });
 
   test.each([

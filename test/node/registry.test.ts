@@ -154,6 +154,8 @@ describe('publish', () => {
       expect(await came(lab, node.publish('k', '123456789'))).toBe('TOO_LARGE');
       expect(await came(lab, node.publish('12345', '12345678'))).toMatchObject({ key: '12345' });
     }
+    // What is too long is not sent anywhere.
+    expect(lab.sent(followers[0].ip, 'writes')).toHaveLength(1);
     const writes = ['123456', 'k'].map((key, at) => ({ number: at + 1, key, value: '1' }));
     const request = { type: 'writes', process: 1, term: 1, writes };
     expect(await came(lab, lab.network.receive(leader.ip, request))).toMatchObject({
