@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { Server as TlsServer } from 'node:https';
 import type { WebSocket } from 'ws';
 import { RaftError } from '../core/errors.js';
 import type { RaftRequest } from '../core/messages.js';
-import { HttpAuth } from './http-auth.js';
 import { hostFor } from './http-host.js';
 import { HttpInbound } from './http-inbound.js';
 import { type HttpTransportOptions, validate } from './http-options.js';
-import { type HttpParts, HttpService, type RequestHandler } from './http-service.js';
+import { HttpServed, settingsOf } from './http-served.js';
+import type { HttpParts } from './http-service.js';
 import type { UpgradeHandler } from './http-upgrade.js';
 import type { Receive, RequestOptions, Transport } from './transport.js';
 import { dial } from './websocket-dial.js';
@@ -38,13 +37,9 @@ export interface WebSocketTransportOptions extends HttpTransportOptions {
  * With a `secret` both ends prove that they know it when they connect, and each message proves that it was sent over this
  * connection, as the next one, by who knows it.
  */
-export class WebSocketTransport implements Transport {
+export class WebSocketTransport extends HttpServed<Links> implements Transport {
   readonly #options: WebSocketTransportOptions;
-  readonly #path: string;
   readonly #pingMs: number;
-  readonly #service: HttpService<Links>;
-  /** Answers the HTTP requests below `path`; others go to `next`. As `HttpTransport.handler`. */
-  readonly handler: RequestHandler;
   /**
    * Takes a connection that asks for `{path}/link`, or returns false: `server.on('upgrade', transport.upgrade)`, for a
    * server that the transport was not given. Bound, so that it can be passed on.
@@ -54,25 +49,12 @@ export class WebSocketTransport implements Transport {
   /** @throws RaftError `BAD_OPTION`, which names the option */
   constructor({ pingMs = 1_000, ...options }: WebSocketTransportOptions = {}) {
     validate(options);
+    super(options.path ?? '/raft');
     if (!Number.isSafeInteger(pingMs) || pingMs < 10)
       throw new RaftError('BAD_OPTION', `pingMs: expected an integer from 10, got ${String(pingMs)}`);
     this.#options = options;
     this.#pingMs = pingMs;
-    this.#path = options.path ?? '/raft';
-    this.#service = new HttpService(this.#path);
-    this.handler = this.#service.handler;
-    this.upgrade = this.#service.upgrade;
-  }
-
-  /**
-   * Starts to serve. It can be started again after `stop`.
-   *
-   * @throws RaftError `UNREACHABLE` when it cannot listen, with the `cause`; `DUPLICATE_PEER` when another transport is
-   *   mounted at this `path` of the `server`; `INVALID_STATE` when it was started before; `BAD_OPTION` when `local` is
-   *   not an address
-   */
-  async start(local: string, receive: Receive): Promise<void> {
-    await this.#service.start(() => this.#assemble(local, receive));
+    this.upgrade = this.service.upgrade;
   }
 
   /**
@@ -81,20 +63,12 @@ export class WebSocketTransport implements Transport {
    *   this one does not; `TOO_LARGE` when the request is; `NOT_RUNNING`
    */
   async request(to: string, request: RaftRequest, { signal }: RequestOptions): Promise<unknown> {
-    return this.#service.client.request(to, request, signal);
+    return this.service.client.request(to, request, signal);
   }
 
-  /** Stops, after answers under way had a quarter of a second to leave; resolved when the port is free. */
-  stop(): Promise<void> {
-    return this.#service.stop();
-  }
-
-  #assemble(local: string, receive: Receive): HttpParts<Links> {
-    const { secret, authWindowMs = 30_000, bodyLimitBytes = 1_048_576, server } = this.#options;
-    const { address = (ip: string): string => ip } = this.#options;
-    const path = this.#path;
-    const auth = secret === undefined ? null : new HttpAuth(secret, authWindowMs);
-    const tls = this.#options.tls ?? (server instanceof TlsServer ? {} : null);
+  protected override assemble(local: string, receive: Receive): HttpParts<Links> {
+    const { auth, bodyLimitBytes, address, tls } = settingsOf(this.#options);
+    const path = this.path;
     const process = randomBytes(8).toString('hex');
     const handshake = new Handshake(`${path}/link`, { ip: local, process }, auth);
     const linkOf =

@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { Seal } from '../../src/transports/websocket-seal.js';
 import { answerPeer, listening, member, PEER, rejection, SECRET, SNAPSHOT } from './http-kit.js';
-import { dialed, introduction, peer, wayTo } from './websocket-kit.js';
+import { dialed, introduction, peer, peerBy } from './websocket-kit.js';
 
 const KEY = Buffer.alloc(32, 7);
 
@@ -80,8 +80,7 @@ describe('With a secret', () => {
       received.push(request);
       return answerPeer(request, from);
     });
-    const way = await wayTo(b.ip);
-    const a = await peer({ secret: SECRET, address: (ip) => (ip === b.ip ? way.ip : ip) });
+    const { a, way } = await peerBy(b.ip, { secret: SECRET });
     await a.ask(b.ip);
     const frame = Buffer.from(JSON.stringify({ q: 99, m: PEER }));
     // A final frame of text with a mask of zeros, as RFC 6455 has it.

@@ -54,6 +54,13 @@ export async function wayTo(target: string) {
   return way;
 }
 
+/** A peer that reaches `target` by a way. */
+export async function peerBy(target: string, options: WebSocketTransportOptions = {}) {
+  const way = await wayTo(target);
+  const a = await peer({ ...options, address: (ip) => (ip === target ? way.ip : ip) });
+  return { a, way };
+}
+
 /** The headers by which a peer introduces itself. */
 export function introduction(to: string, ip = 'stranger'): Record<string, string> {
   return { 'x-raftbeat-ip': ip, 'x-raftbeat-process': '1', 'x-raftbeat-to': encodeURIComponent(to) };

@@ -6,7 +6,7 @@ import type { Receive } from '../../src/transports/transport.js';
 import { WebSocketTransport } from '../../src/transports/websocket.js';
 import { answerPeer, cleanups, listening, PEER, rejection, SNAPSHOT, send, state } from './http-kit.js';
 import { freeAddress } from './ports.js';
-import { dialed, introduction, next, peer, wayTo } from './websocket-kit.js';
+import { dialed, introduction, next, peer, peerBy, wayTo } from './websocket-kit.js';
 
 const HOLD: RaftRequest = { type: 'hold', ip: 'client', wait: true };
 
@@ -66,8 +66,7 @@ describe('A pair of peers', () => {
 
   test('connects again after the connection was lost', async () => {
     const b = await peer();
-    const way = await wayTo(b.ip);
-    const a = await peer({ address: (ip) => (ip === b.ip ? way.ip : ip) });
+    const { a, way } = await peerBy(b.ip);
     await a.ask(b.ip);
     way.cut();
     await expect.poll(() => a.ask(b.ip).catch(() => null)).toEqual(SNAPSHOT);
@@ -89,8 +88,7 @@ describe('A request', () => {
   test('rejects at once when the connection is lost, not only at its deadline', async () => {
     const { receive, first } = silent();
     const b = await peer({}, receive);
-    const way = await wayTo(b.ip);
-    const a = await peer({ address: (ip) => (ip === b.ip ? way.ip : ip) });
+    const { a, way } = await peerBy(b.ip);
     const asked = rejection(a.ask(b.ip));
     await first();
     way.cut();
@@ -100,8 +98,7 @@ describe('A request', () => {
   test('rejects when the other end is silent, though the connection seems to be open', async () => {
     const { receive, first } = silent();
     const b = await peer({}, receive);
-    const way = await wayTo(b.ip);
-    const a = await peer({ address: (ip) => (ip === b.ip ? way.ip : ip), pingMs: 10 });
+    const { a, way } = await peerBy(b.ip, { pingMs: 10 });
     const asked = rejection(a.ask(b.ip));
     await first();
     way.isHeld = true;
@@ -161,8 +158,7 @@ describe('The signal of a request to be held', () => {
   test('is aborted when the connection is lost', async () => {
     const { receive, first } = silent();
     const b = await peer({}, receive);
-    const way = await wayTo(b.ip);
-    const a = await peer({ address: (ip) => (ip === b.ip ? way.ip : ip) });
+    const { a, way } = await peerBy(b.ip);
     const asked = rejection(a.ask(b.ip, HOLD));
     const { gone } = await first();
     expect(gone?.aborted).toBe(false);
