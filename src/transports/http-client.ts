@@ -3,7 +3,7 @@ import { RaftError } from '../core/errors.js';
 import type { RaftRequest } from '../core/messages.js';
 import { AUTH_HEADER, type HttpAuth, type Signature } from './http-auth.js';
 import { HttpExchange, type HttpExchangeOptions, type HttpIncoming } from './http-exchange.js';
-import { CONTENT_TYPE, mediaType } from './http-wire.js';
+import { asHeader, CONTENT_TYPE, MISDIRECTED, mediaType, TO_HEADER } from './http-wire.js';
 
 /** What a client needs to know. */
 export interface HttpClientOptions extends HttpExchangeOptions {
@@ -30,10 +30,12 @@ export class HttpClient {
     const body = Buffer.from(JSON.stringify(request));
     const path = `${this.#options.path}/${request.type}`;
     const signature = this.#options.auth?.sign({ method: 'POST', path, to, body }) ?? null;
-    const headers: OutgoingHttpHeaders = { 'content-type': CONTENT_TYPE };
+    const headers: OutgoingHttpHeaders = { 'content-type': CONTENT_TYPE, [TO_HEADER]: asHeader(to) };
     if (signature !== null) headers[AUTH_HEADER] = signature.header;
     const answer = await this.#exchange.send(to, { method: 'POST', path, headers, body }, signal);
     this.#verify(to, answer, signature);
+    if (answer.status === MISDIRECTED)
+      throw new RaftError('BAD_REPLY', `what answers at the address of ${to} is another peer`, { ip: to });
     if (mediaType(answer.message) !== CONTENT_TYPE) {
       const what = `status ${answer.status}, content-type '${mediaType(answer.message)}'`;
       throw new RaftError('BAD_REPLY', `what answers at ${to} is not raftbeat: ${what}`, { ip: to });

@@ -3,7 +3,16 @@ import { RaftError } from '../core/errors.js';
 import type { ErrorReply, RaftReply } from '../core/messages.js';
 import { Answer, Answers, type HttpReply, nameOf } from './http-answers.js';
 import { AUTH_HEADER, type HttpAuth } from './http-auth.js';
-import { CONTENT_TYPE, METHODS, mediaType, readBody, statusOf } from './http-wire.js';
+import {
+  asHeader,
+  CONTENT_TYPE,
+  METHODS,
+  MISDIRECTED,
+  mediaType,
+  readBody,
+  statusOf,
+  TO_HEADER,
+} from './http-wire.js';
 import type { Receive } from './transport.js';
 
 /** What it takes to answer requests. */
@@ -57,12 +66,18 @@ export class HttpInbound {
   }
 
   async #post(answer: Answer, type: string): Promise<void> {
-    const { bodyLimitBytes } = this.#options;
+    const { bodyLimitBytes, local } = this.#options;
     if (answer.req.readableDidRead) {
       throw new RaftError('INTERNAL', 'the body was read already: mount raftbeat before any body parser');
     }
     const body = await readBody(answer.req, bodyLimitBytes);
     if (this.#options.auth !== null) this.#authorize(this.#options.auth, answer, type, body);
+    const to = answer.req.headers[TO_HEADER];
+    if (to !== undefined && to !== asHeader(local)) {
+      return answer.send(
+        written(MISDIRECTED, { code: 'UNKNOWN_PEER', message: `this is ${local}, and not ${to}` }),
+      );
+    }
     if (mediaType(answer.req) !== CONTENT_TYPE) {
       return answer.send(written(415, refusal(`content-type: expected ${CONTENT_TYPE}`)));
     }

@@ -9,6 +9,17 @@ import type { RaftRequest } from '../core/messages.js';
  */
 export const CONTENT_TYPE = 'application/vnd.raftbeat+json';
 
+/** Whom a request is for: an address may have passed to another peer, whose vote must not count as that of two. */
+export const TO_HEADER = 'x-raftbeat-to';
+
+/** The status of the answer of another peer than a request is for (RFC 9110, section 15.5.20). */
+export const MISDIRECTED = 421;
+
+/** An ip as a header bears it. */
+export function asHeader(ip: string): string {
+  return encodeURIComponent(Buffer.from(ip).toString());
+}
+
 /** What each kind of request may be sent with. A `GET` is for people and health checks and changes nothing. */
 export const METHODS: Readonly<Record<RaftRequest['type'], readonly string[]>> = {
   vote: ['POST'],

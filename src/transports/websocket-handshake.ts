@@ -1,14 +1,13 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { RaftError } from '../core/errors.js';
 import { AUTH_HEADER, type HttpAuth } from './http-auth.js';
+import { asHeader, TO_HEADER } from './http-wire.js';
 import type { LinkPeer } from './websocket-link.js';
 import { Seal } from './websocket-seal.js';
 
 /** Who sends the headers; browsers cannot send them, so that no web page can be a peer. */
 const IP_HEADER = 'x-raftbeat-ip';
 const PROCESS_HEADER = 'x-raftbeat-process';
-/** Whom the dialer wants to speak to. */
-const TO_HEADER = 'x-raftbeat-to';
 /** What the signature of the answer is over, beside the signed request: that the call was taken. */
 const TAKEN_STATUS = 101;
 
@@ -44,7 +43,7 @@ export class Handshake {
 
   /** Begins a call to `to`. */
   call(to: string): Call {
-    const headers = { ...introducing(this.#local), [TO_HEADER]: encodeURIComponent(to) };
+    const headers = { ...introducing(this.#local), [TO_HEADER]: asHeader(to) };
     const signature = this.#auth?.sign(signable(this.#path, to, this.#local)) ?? null;
     return {
       headers: signature === null ? headers : { ...headers, [AUTH_HEADER]: signature.header },
@@ -88,7 +87,7 @@ export class Handshake {
 }
 
 function introducing({ ip, process }: LinkPeer): Record<string, string> {
-  return { [IP_HEADER]: encodeURIComponent(ip), [PROCESS_HEADER]: process };
+  return { [IP_HEADER]: asHeader(ip), [PROCESS_HEADER]: process };
 }
 
 function introducedBy(headers: IncomingHttpHeaders): LinkPeer | null {

@@ -34,12 +34,13 @@ afterEach(async () => {
 
 export const answerPeer: Receive = async () => SNAPSHOT;
 
-/** A started transport that is stopped after the test, and its address. */
+/** A started transport that is stopped after the test, and its identity, which is its address unless it is told. */
 export async function serve(
   options: HttpTransportOptions = {},
   receive: Receive = answerPeer,
+  name?: string,
 ): Promise<{ transport: HttpTransport; ip: string }> {
-  const ip = await freeAddress();
+  const ip = name ?? (await freeAddress());
   const transport = new HttpTransport(options);
   cleanups.push(() => transport.stop());
   await transport.start(ip, receive);

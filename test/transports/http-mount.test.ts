@@ -40,7 +40,7 @@ describe('The handler', () => {
   test('is all that a plain server needs', async () => {
     const transport = await client();
     const ip = await listening(http.createServer(transport.handler));
-    expect(await ask(transport, ip)).toEqual(SNAPSHOT);
+    expect(await askAs({}, ip)).toEqual(SNAPSHOT);
     expect((await send(ip, '/')).status).toBe(404);
   });
 
@@ -137,7 +137,7 @@ describe('In Fastify the handler', () => {
     );
     server.post('/echo', async (request) => request.body);
     const ip = new URL(await server.listen({ host: '127.0.0.1', port: 0 })).host;
-    expect(await ask(transport, ip)).toEqual(SNAPSHOT);
+    expect(await askAs({}, ip)).toEqual(SNAPSHOT);
     const headers = { 'content-type': 'application/json' };
     const echo = await send(ip, '/echo', { method: 'POST', headers, body: '{"a":1}' });
     expect(echo.body).toEqual({ a: 1 });
@@ -153,16 +153,16 @@ describe('In Fastify the handler', () => {
       transport.handler(request.raw, reply.raw);
     });
     const ip = new URL(await server.listen({ host: '127.0.0.1', port: 0 })).host;
-    expect(await ask(transport, ip)).toEqual(SNAPSHOT);
+    expect(await askAs({}, ip)).toEqual(SNAPSHOT);
   });
 
   test('is not needed with the option server', async () => {
     const server = fastify();
     cleanups.push(() => server.close());
     server.get('/hello', async () => 'hello');
-    await serve({ server: server.server });
+    await serve({ server: server.server }, answerPeer, 'client');
     const ip = new URL(await server.listen({ host: '127.0.0.1', port: 0 })).host;
-    expect(await ask(await client(), ip)).toEqual(SNAPSHOT);
+    expect(await askAs({}, ip)).toEqual(SNAPSHOT);
     expect((await send(ip, '/hello')).text).toBe('hello');
   });
 });
@@ -170,10 +170,10 @@ describe('In Fastify the handler', () => {
 describe('A server that is given', () => {
   test('may be one that does not listen yet, and is neither made to listen nor closed', async () => {
     const server = http.createServer(app('theirs'));
-    const { transport } = await serve({ server });
+    const { transport } = await serve({ server }, answerPeer, 'client');
     expect(server.listening).toBe(false);
     const ip = await listening(server);
-    expect(await ask(transport, ip)).toEqual(SNAPSHOT);
+    expect(await askAs({}, ip)).toEqual(SNAPSHOT);
     await transport.stop();
     expect(server.listening).toBe(true);
     expect((await send(ip, '/raft/peer')).text).toBe('theirs');
@@ -270,7 +270,7 @@ describe('A server that is given', () => {
   test('may be an https server, which makes the client speak https', async () => {
     const server = https.createServer(member(), app('theirs'));
     const ip = await listening(server);
-    const { transport } = await serve({ server, tls: { ca: pem('ca.crt') } });
+    const { transport } = await serve({ server, tls: { ca: pem('ca.crt') } }, answerPeer, ip);
     expect(await ask(transport, ip)).toEqual(SNAPSHOT);
     const strict = await serve({ server, path: '/strict' });
     expect(await rejection(ask(strict.transport, ip))).toMatchObject({
@@ -302,18 +302,15 @@ describe('A server of its own', () => {
 
   test('listens where bind says', async () => {
     const [host = '', port] = (await freeAddress()).split(':');
-    const transport = new HttpTransport({ bind: { host, port: Number(port) } });
-    cleanups.push(() => transport.stop());
-    await transport.start('service-b', answerPeer);
-    expect(await ask(transport, `${host}:${port}`)).toEqual(SNAPSHOT);
+    await serve({ bind: { host, port: Number(port) } }, answerPeer, 'client');
+    expect(await askAs({}, `${host}:${port}`)).toEqual(SNAPSHOT);
   });
 
   test('listens at the port of the peer when bind only names a host', async () => {
     const ip = await freeAddress();
-    const transport = new HttpTransport({ bind: { host: '127.0.0.1' } });
-    cleanups.push(() => transport.stop());
-    await transport.start(`service-b:${ip.split(':')[1]}`, answerPeer);
-    expect(await ask(transport, ip)).toEqual(SNAPSHOT);
+    const name = `service-b:${ip.split(':')[1]}`;
+    await serve({ bind: { host: '127.0.0.1' } }, answerPeer, name);
+    expect(await ask(await client({ address: () => ip }), name)).toEqual(SNAPSHOT);
   });
 
   test('leaves its port when it stops, whatever is connected', async () => {

@@ -121,7 +121,7 @@ describe('A request between peers', () => {
     const connections = vi.fn();
     server.on('connection', connections);
     const ip = await listening(server);
-    await serve({ server });
+    await serve({ server }, answerPeer, ip);
     const asker = await client();
     for (let count = 0; count < 20; count++) await ask(asker, ip);
     expect(connections).toHaveBeenCalledTimes(1);
@@ -132,7 +132,7 @@ describe('A request between peers', () => {
     const connections = vi.fn();
     server.on('connection', connections);
     const ip = await listening(server);
-    await serve({ server }, async () => ({ code: 'REJOINING', message: '' }));
+    await serve({ server }, async () => ({ code: 'REJOINING', message: '' }), ip);
     const asker = await client({ tls: { ca: pem('ca.crt') } });
     for (let count = 0; count < 20; count++) await ask(asker, ip);
     expect(connections).toHaveBeenCalledTimes(1);
@@ -147,7 +147,8 @@ describe('A request between peers', () => {
   });
 
   test('goes where the option address says', async () => {
-    const { ip } = await serve();
+    const ip = await freeAddress();
+    await serve({ address: () => ip }, answerPeer, 'b');
     const asker = await client({ address: (name) => (name === 'b' ? ip : 'nowhere') });
     expect(await ask(asker, 'b')).toEqual(SNAPSHOT);
     expect(await rejection(ask(asker, 'c'))).toMatchObject({ code: 'UNREACHABLE', ip: 'c' });
@@ -258,7 +259,7 @@ describe('A request fails', () => {
     const server = http.createServer();
     const ip = await listening(server);
     const closed = new Promise((resolve) => server.on('connection', (socket) => socket.on('close', resolve)));
-    await serve({ server });
+    await serve({ server }, answerPeer, ip);
     const asker = await client();
     await ask(asker, ip);
     await asker.stop();
