@@ -1,12 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { freeAddresses } from '../../examples/cluster/processes.js';
 
-/** Installs it on Debian where it is missing. @throws Error where it can not be */
-export function installEtcd(): void {
-  if (version() === null) spawnSync('apt-get', ['install', '-y', 'etcd-server'], { stdio: 'ignore' });
-  if (version() === null) throw new Error('there is no etcd: apt-get install etcd-server');
-}
-
 /** As it tells itself; null when there is none. */
 export function version(): string | null {
   const { status, stdout } = spawnSync('etcd', ['--version'], { encoding: 'utf8' });

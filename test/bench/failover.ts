@@ -19,6 +19,9 @@ const trials = Number(values.trials);
 /** Past it no further trial begins. */
 const until = performance.now() + 60_000 * Number(values.minutes);
 
+/** No trial that works takes as long, in ms. */
+const TRIAL_MS = 60_000;
+
 const directory = directoryOfRun();
 
 interface Row {
@@ -44,11 +47,18 @@ process.exit();
 /** At most `trials` of each kind; SIGKILL has half of the time, for it takes longest. */
 async function measure(candidate: Candidate, deadline: number): Promise<readonly Row[]> {
   const { name, timeoutMs } = candidate;
+  const resign: Failover[] = [];
+  const overlaps: number[] = [];
+  const kill: Failover[] = [];
   await candidate.start();
   const begun = performance.now();
-  const resign = await repeat(candidate.resign, begun + (deadline - begun) / 4);
-  const overlaps = await repeat(candidate.pause?.bind(candidate), begun + (deadline - begun) / 2);
-  const kill = await repeat(() => candidate.kill(), deadline);
+  try {
+    await repeat(candidate.resign, begun + (deadline - begun) / 4, resign);
+    await repeat(candidate.pause?.bind(candidate), begun + (deadline - begun) / 2, overlaps);
+    await repeat(() => candidate.kill(), deadline, kill);
+  } catch (error) {
+    console.warn(`${name}: ${error}; what it did before counts`);
+  }
   await candidate.end();
   const row = { name, timeoutMs, samples: [], overlaps: [] };
   const made: readonly Row[] = [
@@ -59,11 +69,23 @@ async function measure(candidate: Candidate, deadline: number): Promise<readonly
   return made.filter(({ samples, overlaps: times }) => samples.length + times.length > 0);
 }
 
-async function repeat<T>(trial: (() => Promise<T>) | undefined, deadline: number): Promise<readonly T[]> {
-  const results: T[] = [];
+/** @throws Error when a trial does not end */
+async function repeat<T>(
+  trial: (() => Promise<T>) | undefined,
+  deadline: number,
+  results: T[],
+): Promise<void> {
   while (trial !== undefined && results.length < trials && performance.now() < deadline)
-    results.push(await trial());
-  return results;
+    results.push(await ended(trial()));
+}
+
+/** Some of those that are compared are stuck for ever, one day or the other. */
+async function ended<T>(trial: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`stuck for ${TRIAL_MS} ms`)), TRIAL_MS);
+  });
+  return Promise.race([trial, tooLong]).finally(() => clearTimeout(timer));
 }
 
 function asTableRow({ name, what, timeoutMs, samples, overlaps }: Row): object {

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { install } from '../debian.js';
 import { directoryOfRun, limitRun } from './bounds.js';
 import { version } from './etcd.js';
 import { median } from './registry/load.js';
 import { Machine } from './report.js';
 import { measure, type Rest } from './rest/measure.js';
 import { sides } from './rest/sides.js';
-import { installSs } from './rest/sockets.js';
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +30,7 @@ const LIMIT_MS = sizes.length * (warmUpMs + 1_500 * seconds + 30_000);
 const directory = directoryOfRun();
 limitRun(LIMIT_MS);
 
-installSs();
+install('ss', 'iproute2');
 const machine = new Machine();
 const rests: Rest[] = [];
 for (const size of sizes) rests.push(...(await measured(size)));

@@ -1,7 +1,8 @@
+import { REDIS, Server } from '../../brokers/server.js';
+import { install } from '../../debian.js';
 import type { Candidate } from './candidate.js';
 import { EtcdServers } from './etcd-servers.js';
 import { Processes, program, type Service } from './processes.js';
-import { RedisServer } from './redis.js';
 
 /** Beats each 100 ms, a timeout of 1 s: the same for all that can be told. */
 const SLOW = { heartbeatMs: 100, leaderTimeoutMs: 1_000 };
@@ -59,7 +60,8 @@ export function candidates(directory: string): readonly Candidate[] {
 }
 
 async function redis(): Promise<Service> {
-  const server = await RedisServer.start();
+  install('redis-server');
+  const server = await Server.start(REDIS);
   return { options: { port: server.port }, end: () => server.end() };
 }
 

@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type EtcdUrls, etcdUrls, installEtcd, startEtcd } from '../etcd.js';
+import { install } from '../../debian.js';
+import { type EtcdUrls, etcdUrls, startEtcd } from '../etcd.js';
 import type { Candidate, Failover } from './candidate.js';
 import { nowMs } from './watch.js';
 
@@ -40,7 +41,7 @@ export class EtcdServers implements Candidate {
   }
 
   async start(): Promise<void> {
-    installEtcd();
+    install('etcd', 'etcd-server');
     this.#urls = await etcdUrls(this.#count);
     this.#members = this.clients.map((_, at) => this.#startMember(at));
     await this.#agreed(this.clients.keys(), () => true);

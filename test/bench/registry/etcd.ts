@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { installEtcd } from '../etcd.js';
+import { install } from '../../debian.js';
 import { Worker } from '../worker.js';
 import type { EtcdCalls } from './etcd-side.js';
 
@@ -7,6 +7,6 @@ const SIDE = fileURLToPath(new URL('etcd-side.ts', import.meta.url));
 
 /** Starts a cluster of etcd, and the process that writes to it; what is needed on Debian is installed. */
 export function etcdWorker(directory: string): Worker<EtcdCalls> {
-  installEtcd();
+  install('etcd', 'etcd-server');
   return new Worker<EtcdCalls>(SIDE, [directory]);
 }

@@ -9,13 +9,6 @@ export interface Socket {
   readonly bytesSent: number;
 }
 
-/** Gets `ss` from Debian where it is missing. */
-export function installSs(): void {
-  const isThere = (): boolean => spawnSync('ss', ['--version']).error === undefined;
-  if (!isThere()) spawnSync('apt-get', ['install', '-y', 'iproute2'], { stdio: 'ignore' });
-  if (!isThere()) throw new Error('there is no ss: apt-get install iproute2');
-}
-
 /** The open connections of the processes `pids`: each that is between two of them appears twice. */
 export function socketsOf(pids: readonly number[]): readonly Socket[] {
   const { stdout } = spawnSync('ss', ['--tcp', '--info', '--processes', '-HnO'], { encoding: 'utf8' });
