@@ -1,5 +1,5 @@
 import { RaftError } from '../core/errors.js';
-import { type Bus, type BusMessage, BusTransport } from './bus.js';
+import { type Bus, type BusListener, type BusMessage, BusTransport } from './bus.js';
 
 /** The options of a {@link BroadcastTransport}. */
 export interface BroadcastTransportOptions {
@@ -43,9 +43,9 @@ class ChannelBus implements Bus {
     this.#given = given;
   }
 
-  async open(_local: string, listen: (message: unknown) => void): Promise<void> {
+  async open(_local: string, { heard }: BusListener): Promise<void> {
     const channel: BroadcastTransportChannel = this.#given ?? new BroadcastChannel('raftbeat');
-    this.#listen = (event) => listen('data' in event ? event.data : null);
+    this.#listen = (event) => heard('data' in event ? event.data : null);
     channel.addEventListener('message', this.#listen);
     channel.start?.();
     this.#channel = channel;

@@ -21,11 +21,19 @@ export interface BusMessage {
   readonly frame: Frame & { readonly p?: 1; readonly h?: 1; readonly end?: 1 };
 }
 
+/** What a bus tells. */
+export interface BusListener {
+  /** A message came, for this peer or for others. */
+  heard(message: unknown): void;
+  /** Nobody listens to what is for `ip`; never called within `send`. */
+  unheard(ip: string): void;
+}
+
 /** Carries messages to all who listen, or at least to those that they are for. Messages may be lost. */
 export interface Bus {
-  /** Starts to listen for messages to `local`, or to everybody; others may be told, too. */
-  open(local: string, listen: (message: unknown) => void): Promise<void>;
-  /** Sends a copy, if that can be done; never throws. */
+  /** Starts to listen for messages to `local`, or to everybody. */
+  open(local: string, listener: BusListener): Promise<void>;
+  /** Sends a copy, if that can be done. @throws RaftError `TOO_LARGE` */
   send(message: BusMessage): void;
   /** Listens no longer; resolved when what was sent is on its way. */
   close(): Promise<void>;
@@ -63,9 +71,13 @@ export class BusTransport implements Transport {
     if (this.#running !== null) throw new RaftError('INVALID_STATE', 'the transport was started before');
     const process = String(crypto.getRandomValues(new Uint32Array(2)));
     const looker = setInterval(() => this.#look(), LOOK_MS);
-    const running = { local, process, receive, peers: new Map(), published: new Map(), looker };
+    const running: Running = { local, process, receive, peers: new Map(), published: new Map(), looker };
     this.#running = running;
-    const opened = this.#turn.then(() => this.#bus.open(local, (message) => this.#received(message)));
+    const listener = {
+      heard: (message: unknown) => this.#received(message),
+      unheard: (ip: string) => running.peers.get(ip)?.unheard(),
+    };
+    const opened = this.#turn.then(() => this.#bus.open(local, listener));
     this.#turn = opened.catch(() => {});
     try {
       await opened;
@@ -181,11 +193,16 @@ class BusPeer {
     if (this.#process === null || this.#process === process) this.conversation.end(unreachable(this.ip));
   }
 
+  /** What it is asked does not reach it. */
+  unheard(): void {
+    this.conversation.forsake(unreachable(this.ip));
+  }
+
   /** Who is asked and is silent for a look is asked whether it is there, and given up if it is silent till the next. */
   look(): void {
     this.#silentLooks = this.conversation.isWaiting ? this.#silentLooks + 1 : 0;
     if (this.#silentLooks === 2) this.#send({ p: 1 });
-    if (this.#silentLooks > 2) this.conversation.forsake(unreachable(this.ip));
+    if (this.#silentLooks > 2) this.unheard();
   }
 }
 

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { RaftError } from '../core/errors.js';
-import { type Bus, type BusMessage, BusTransport, isBusMessage } from './bus.js';
+import { type Bus, type BusListener, type BusMessage, BusTransport, isBusMessage } from './bus.js';
 
 /** As much of a `ChildProcess`, a `Worker` of `node:cluster`, or `process` as is needed. */
 export interface IpcPort {
@@ -47,8 +47,8 @@ class PortBus implements Bus {
     this.#port = port;
   }
 
-  async open(_local: string, listen: (message: unknown) => void): Promise<void> {
-    this.#listen = (message) => isWrapped(message) && listen(message.raftbeat);
+  async open(_local: string, { heard }: BusListener): Promise<void> {
+    this.#listen = (message) => isWrapped(message) && heard(message.raftbeat);
     this.#port.on('message', this.#listen);
   }
 

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { RaftRequest } from '../../src/core/messages.js';
 import type { Receive } from '../../src/transports/transport.js';
 import { WebSocketTransport, type WebSocketTransportOptions } from '../../src/transports/websocket.js';
-import { answerPeer, cleanups, listening, PEER } from './http-kit.js';
+import { answerPeer, cleanups, PEER } from './http-kit.js';
 import { freeAddress } from './ports.js';
+import { wayTo } from './way.js';
 
 /** A started transport that is stopped after the test, and its address. */
 export async function peer(options: WebSocketTransportOptions = {}, receive: Receive = answerPeer) {
@@ -16,42 +16,6 @@ export async function peer(options: WebSocketTransportOptions = {}, receive: Rec
   const ask = (to: string, request: RaftRequest = PEER, signal = AbortSignal.timeout(5_000)) =>
     transport.request(to, request, { signal });
   return { ip, transport, ask };
-}
-
-/** A way to `target` on which everything can be held up, changed or cut. */
-export async function wayTo(target: string) {
-  const [host = '', port] = target.split(':');
-  const ends = new Set<Socket>();
-  const targets = new Set<Socket>();
-  const way = {
-    ip: '',
-    /** How many connections were made. */
-    connections: 0,
-    isHeld: false,
-    cut: () => {
-      for (const end of ends) end.destroy();
-    },
-    /** Puts something in, on the way to the target. */
-    inject: (data: Buffer) => {
-      for (const end of targets) end.write(data);
-    },
-    /** Resolved when no connection is left. */
-    ended: () => Promise.all([...targets].map((end) => end.closed || once(end, 'close'))),
-  };
-  const server = createTcpServer((near) => {
-    way.connections++;
-    const far = connect(Number(port), host);
-    targets.add(far);
-    const pass = (from: Socket, to: Socket): void => {
-      ends.add(from);
-      from.on('data', (data) => way.isHeld || to.write(data));
-      from.on('error', () => {}).on('close', () => to.destroy());
-    };
-    pass(near, far);
-    pass(far, near);
-  });
-  way.ip = await listening(server);
-  return way;
 }
 
 /** A peer that reaches `target` by a way. */

@@ -6,7 +6,8 @@ import type { Receive } from '../../src/transports/transport.js';
 import { WebSocketTransport } from '../../src/transports/websocket.js';
 import { answerPeer, cleanups, listening, PEER, rejection, SNAPSHOT, send, state } from './http-kit.js';
 import { freeAddress } from './ports.js';
-import { dialed, introduction, next, peer, peerBy, wayTo } from './websocket-kit.js';
+import { wayTo } from './way.js';
+import { dialed, introduction, next, peer, peerBy } from './websocket-kit.js';
 
 const HOLD: RaftRequest = { type: 'hold', ip: 'client', wait: true };
 
