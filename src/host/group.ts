@@ -85,6 +85,16 @@ export class RaftGroup extends Emitter<RaftEvents> {
   }
 
   /**
+   * Resolves as soon as this host leads the group: `const { signal, fencingToken } = await group.elect()`. The signal is
+   * aborted the moment it leads no longer; ask again to lead again.
+   *
+   * @throws RaftError `ABORTED` by the signal, `NOT_RUNNING` when the host is stopped, or leaves the group, meanwhile
+   */
+  async elect({ signal }: WaitOptions = {}): Promise<LeaderContext> {
+    return this.#waiters.leadership(signal);
+  }
+
+  /**
    * Gives up leadership and orders another voter to take over: `to`, or the one that heard of this host last.
    *
    * @returns the ip of the host that was ordered

@@ -10,7 +10,15 @@ import type { Transport } from '../transports/transport.js';
 /** What a host has in common with a node; `ip` and `members` are those of the hosts, the same for all groups. */
 type SharedOptions = Pick<
   RaftNodeOptions,
-  'ip' | 'members' | 'transport' | 'bootstrap' | 'rejoin' | 'clock' | 'random' | keyof Timing
+  | 'ip'
+  | 'members'
+  | 'transport'
+  | 'bootstrap'
+  | 'rejoin'
+  | 'stopOnSignals'
+  | 'clock'
+  | 'random'
+  | keyof Timing
 >;
 
 /** Options of a `RaftHost`; the times of `Timing` may be given one by one, beside or without a preset. */
@@ -37,6 +45,7 @@ export interface ResolvedHostOptions {
   readonly bootstrap: boolean;
   readonly rejoin: 'majority' | 'strict';
   readonly balance: boolean;
+  readonly stopOnSignals: readonly string[];
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -63,14 +72,27 @@ export function resolveHostOptions(options: RaftHostOptions): ResolvedHostOption
   if (typeof balance !== 'boolean')
     throw new RaftError('BAD_OPTION', `balance must be true or false, not ${textOf(balance)}`);
   checkStore(store);
-  const { ip, transport, bootstrap, rejoin, clock, random, ...resolved } = resolveOptions(shared);
+  const { ip, transport, bootstrap, rejoin, stopOnSignals, clock, random, ...resolved } =
+    resolveOptions(shared);
   // With thousands of groups whose turn it is at the same time, it takes longer until they are elected: those who come next
   // must not join in before, nor those who failed come again at once.
   const { leaderTimeoutMs } = resolved.timing;
   const { staggerMs = leaderTimeoutMs, randomMs = leaderTimeoutMs } = options;
   const timing = { ...resolved.timing, staggerMs, randomMs };
   const members = Membership.of(resolved.members);
-  return { ip, members, transport, store, timing, bootstrap, rejoin, balance, clock, random };
+  return {
+    ip,
+    members,
+    transport,
+    store,
+    timing,
+    bootstrap,
+    rejoin,
+    balance,
+    stopOnSignals,
+    clock,
+    random,
+  };
 }
 
 function checkStore(store: GroupStore): void {

@@ -4,6 +4,7 @@ import { RaftError } from '../core/errors.js';
 import type { LeaderLostEvent, MakeLeaderEvent } from '../core/events.js';
 import { GROUP_NAME, isGroupName } from '../core/group-name.js';
 import type { StoredState } from '../core/outputs.js';
+import { ExitSignals } from '../node/exit-signals.js';
 import { shortText } from '../node/fields.js';
 import { closeAll, Lifecycle } from '../node/lifecycle.js';
 import { type GroupHost, RaftGroup } from './group.js';
@@ -43,12 +44,13 @@ export class RaftHost extends Emitter<RaftHostEvents> {
   /** What the store held of groups that were not opened yet, or were left. */
   #stored = new Map<string, StoredState>();
   #driver: HostDriver | null = null;
-  readonly #lifecycle = new Lifecycle();
+  readonly #lifecycle: Lifecycle;
 
   /** @throws RaftError `BAD_OPTION` naming the option, what was expected and what came */
   constructor(options: RaftHostOptions) {
     super();
     this.#options = resolveHostOptions(options);
+    this.#lifecycle = new Lifecycle(new ExitSignals(this.#options.stopOnSignals, () => this.stop()));
     this.#groupHost = {
       ip: this.#options.ip,
       leave: (group) => this.#leave(group),

@@ -63,6 +63,12 @@ export class Leading {
     return this.#leader.next(signal);
   }
 
+  /** Resolves with the leadership of this peer, at once while it leads. @throws RaftError `ABORTED`, `NOT_RUNNING` */
+  async leadership(signal?: AbortSignal): Promise<LeaderContext> {
+    if (this.#current !== null && this.#peer.isLeader()) return this.#current;
+    return this.#leadership.next(signal);
+  }
+
   /** Runs `job` once for each leadership, as told by `RaftNode.whileLeader`. */
   async whileLeader(job: (context: LeaderContext) => unknown, { signal }: WaitOptions = {}): Promise<void> {
     const stops = this.#stops;
@@ -85,10 +91,8 @@ export class Leading {
     }
   }
 
-  async #nextLeadership(signal: AbortSignal | undefined): Promise<Leadership | null> {
-    if (signal?.aborted === true) return null;
-    if (this.#current !== null && this.#peer.isLeader()) return this.#current;
-    return this.#leadership.next(signal).catch(() => null);
+  async #nextLeadership(signal: AbortSignal | undefined): Promise<LeaderContext | null> {
+    return signal?.aborted === true ? null : this.leadership(signal).catch(() => null);
   }
 }
 

@@ -1,16 +1,28 @@
-/** The starts and stops of what can be started again: one at a time, whoever asks, and in whatever order. */
+import type { ExitSignals } from './exit-signals.js';
+
+/**
+ * The starts and stops of what can be started again: one at a time, whoever asks, and in whatever order. It is stopped by
+ * signals to the process, too.
+ */
 export class Lifecycle {
+  readonly #signals: ExitSignals;
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
+
+  constructor(signals: ExitSignals) {
+    this.#signals = signals;
+  }
 
   /** Starts by `work`, after the stop that is under way; a start that was asked for before is joined. */
   start(work: () => Promise<void>): Promise<void> {
     if (this.#starting !== null) return this.#starting;
     const starting = this.#afterStop(work).catch((error: unknown) => {
-      if (this.#starting === starting) this.#starting = null;
+      if (this.#starting === starting) this.#ended();
       throw error;
     });
     this.#starting = starting;
+    this.#signals.unlisten();
+    this.#signals.listen();
     return starting;
   }
 
@@ -20,10 +32,17 @@ export class Lifecycle {
     if (this.#stopping !== null && started === null) return this.#stopping;
     this.#starting = null;
     const stopping = work(started).finally(() => {
-      if (this.#stopping === stopping) this.#stopping = null;
+      if (this.#stopping !== stopping) return;
+      this.#stopping = null;
+      if (this.#starting === null) this.#signals.unlisten();
     });
     this.#stopping = stopping;
     return stopping;
+  }
+
+  #ended(): void {
+    this.#starting = null;
+    this.#signals.unlisten();
   }
 
   async #afterStop(work: () => Promise<void>): Promise<void> {

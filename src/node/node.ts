@@ -5,12 +5,14 @@ import type { Datums } from '../core/datums.js';
 import { Emitter } from '../core/emitter.js';
 import { RaftError } from '../core/errors.js';
 import type { MakeLeaderEvent, RaftEvents } from '../core/events.js';
+import type { Member } from '../core/membership.js';
 import type { StoredState } from '../core/outputs.js';
 import type { PeerSnapshot, PeerState } from '../core/peer.js';
 import { type Dues, RaftPeerSet } from '../core/peer-set.js';
 import type { Stored } from '../stores/store.js';
 import { RaftController } from './controller.js';
 import { Driver } from './driver.js';
+import { ExitSignals } from './exit-signals.js';
 import { type LeaderContext, Leading, type WaitOptions } from './leading.js';
 import { closeAll, Lifecycle } from './lifecycle.js';
 import { type Datum, type DatumListener, type KeyPattern, Listeners, matches, toDatum } from './listeners.js';
@@ -56,7 +58,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   #datums: Datums | null = null;
   #sendBeatOnly: boolean;
   #knownLeader: PeerSnapshot | null = null;
-  readonly #lifecycle = new Lifecycle();
+  readonly #lifecycle: Lifecycle;
 
   /** @throws RaftError `BAD_OPTION` naming the option, what was expected and what came */
   constructor(options: RaftNodeOptions) {
@@ -64,6 +66,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     this.#options = resolveOptions(options);
     this.#sendBeatOnly = this.#options.sendBeatOnly;
     this.#peers = this.#newPeers();
+    this.#lifecycle = new Lifecycle(new ExitSignals(this.#options.stopOnSignals, () => this.stop()));
   }
 
   /** This peer's ip. */
@@ -86,9 +89,14 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     return this.#knownLeader?.ip === this.ip && !this.isLeader() ? null : this.#knownLeader;
   }
 
-  /** All members, as this peer last heard of them. */
+  /** What this peer last heard of each member. */
   get peers(): readonly PeerSnapshot[] {
     return this.#peers.allPeers().map((peer) => peer.snapshot());
+  }
+
+  /** Who the members are, and how, as this peer last heard of them. */
+  get members(): readonly Required<Member>[] {
+    return this.#peers.members;
   }
 
   /** The term of this peer's leadership while it leads, else null. Terms of leaders never repeat and never decrease. */
@@ -137,6 +145,18 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    */
   async waitForLeader({ signal }: WaitOptions = {}): Promise<PeerSnapshot> {
     return this.leader ?? this.#leading.nextLeader(signal);
+  }
+
+  /**
+   * Starts the node, if it does not run, and resolves as soon as this peer leads: `const { signal, fencingToken } = await
+   * raft.elect()`. The signal is aborted the moment it leads no longer; ask again to lead again. Give it up with `resign`,
+   * or `stop`.
+   *
+   * @throws RaftError `ABORTED` by the signal, `NOT_RUNNING` when the node is stopped meanwhile, or as `start`
+   */
+  async elect({ signal }: WaitOptions = {}): Promise<LeaderContext> {
+    await this.start();
+    return this.#leading.leadership(signal);
   }
 
   /**

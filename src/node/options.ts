@@ -9,6 +9,7 @@ import type { RaftStore } from '../stores/store.js';
 import type { Transport } from '../transports/transport.js';
 import { type Clock, systemClock } from './clock.js';
 import { MAX_KEY_LENGTH, MAX_VALUE_LENGTH } from './decode-data.js';
+import { ownProcess } from './exit-signals.js';
 
 /** Times that fit together, by name. */
 export type PresetName = 'lan' | 'wan' | 'nacos';
@@ -52,6 +53,12 @@ export interface RaftNodeOptions extends Partial<Timing> {
    * on fencing tokens for up to one lease. The same on all members; experimental. @default false
    */
   readonly releaseOnDisconnect?: boolean;
+  /**
+   * Whether a signal that ends the process stops this peer first, which hands over leadership: `true` for SIGTERM and SIGINT,
+   * or the names of signals. If nobody else listens to the signal the process then ends by it, else whoever does sees to
+   * that. @default false
+   */
+  readonly stopOnSignals?: boolean | readonly string[];
   /** Time and timers. @default the host's */
   readonly clock?: Clock;
   /** Draws from [0, 1). @default Math.random */
@@ -72,6 +79,7 @@ export interface ResolvedOptions {
   readonly registry: RegistryLimits | undefined;
   readonly sendBeatOnly: boolean;
   readonly releaseOnDisconnect: boolean;
+  readonly stopOnSignals: readonly string[];
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -106,6 +114,7 @@ const KEYS: ReadonlySet<string> = new Set<keyof RaftNodeOptions>([
   'registry',
   'sendBeatOnly',
   'releaseOnDisconnect',
+  'stopOnSignals',
   'clock',
   'random',
 ]);
@@ -162,6 +171,7 @@ export function resolveOptions(options: RaftNodeOptions): ResolvedOptions {
     registry,
     sendBeatOnly,
     releaseOnDisconnect,
+    stopOnSignals: resolveSignals(options.stopOnSignals),
     clock,
     random,
   };
@@ -210,6 +220,17 @@ function resolveRegistry(
     limits.maxValueLength,
   );
   return limits;
+}
+
+function resolveSignals(given: RaftNodeOptions['stopOnSignals'] = false): readonly string[] {
+  const names = given === true ? ['SIGTERM', 'SIGINT'] : given === false ? [] : given;
+  const isName = (name: unknown): boolean =>
+    typeof name === 'string' && /^SIG(?!KILL$|STOP$)[A-Z\d]+$/.test(name);
+  const areNames = Array.isArray(names) && names.every(isName);
+  check('stopOnSignals', areNames, 'true, false, or names of signals that can be caught', given);
+  const canListen = names.length === 0 || ownProcess() !== null;
+  check('stopOnSignals', canListen, 'false where there is no process', given);
+  return names;
 }
 
 /** One that joins knows no member but itself, and does not vote (section 4, members). */

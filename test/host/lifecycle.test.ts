@@ -44,6 +44,21 @@ describe('a stop', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'NOT_RUNNING' });
   });
 
+  test('ends who waits to be elected; who leads already is told so at once', async () => {
+    const hosts = new HostLab([A, B, C], { groups: 3 });
+    await hosts.spread();
+    const { leader, others } = hosts.rolesOf('g0');
+    const group = leader.raft.group('g0');
+    const { signal, fencingToken } = await group.elect();
+    expect([signal.aborted, fencingToken]).toEqual([false, group.fencingToken]);
+    const waiting = others[0].raft.group('g0').elect();
+    expect(await outcome(waiting)).toBe('pending');
+    await hosts.stop(others[0]);
+    await expect(waiting).rejects.toMatchObject({ code: 'NOT_RUNNING' });
+    await hosts.stop(leader);
+    expect(signal.aborted).toBe(true);
+  });
+
   test('leaves nothing behind: no timer, no open store, nobody who leads, no more messages', async () => {
     const hosts = new HostLab();
     await hosts.spread();
