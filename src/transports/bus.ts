@@ -97,7 +97,6 @@ export class BusTransport implements Transport {
    */
   async request(to: string, request: RaftRequest, { signal }: RequestOptions): Promise<unknown> {
     if (this.#running === null) throw new RaftError('NOT_RUNNING', 'the transport does not run');
-    if (signal.aborted) throw new RaftError('ABORTED', `the request to ${to} was aborted`, { ip: to });
     return this.#peer(this.#running, to).conversation.ask(request, signal);
   }
 

@@ -19,7 +19,7 @@ export interface ConversationOptions {
   /** The other side. */
   readonly ip: string;
   readonly receive: Receive;
-  /** Sends a frame, if that can be done; throws when it is too large. */
+  /** Sends a frame, if that can be done; throws when it is too large, as no refusal may be that is made here. */
   readonly send: (frame: Frame) => void;
   /** Whether it will be known here when the other side is gone. */
   readonly tellsGone: boolean;
@@ -61,6 +61,7 @@ export class Conversation {
    */
   async ask(request: RaftRequest, signal: AbortSignal): Promise<unknown> {
     const { ip, send } = this.#options;
+    if (signal.aborted) throw aborted(ip, signal.reason);
     const id = this.#nextId++;
     let abort = (): void => {};
     try {
@@ -72,7 +73,10 @@ export class Conversation {
       });
     } finally {
       signal.removeEventListener('abort', abort);
-      if (this.#asked.delete(id)) send({ x: id });
+      if (this.#asked.delete(id)) {
+        send({ x: id });
+        this.#tellIfIdle();
+      }
     }
   }
 
@@ -106,7 +110,7 @@ export class Conversation {
   #serve(id: number, request: unknown): void {
     const { ip, receive, send, tellsGone } = this.#options;
     if (this.#served.size >= MAX_SERVED || this.#served.has(id)) {
-      send({ a: id, m: { code: 'BUSY', message: `${id} is being answered, or ${MAX_SERVED} others` } });
+      send({ a: id, m: { code: 'BUSY', message: `this, or ${MAX_SERVED} others are being answered` } });
       return;
     }
     // A signal costs much, and of all requests this one alone asks for it.
@@ -121,8 +125,8 @@ export class Conversation {
     if (!this.#served.delete(id)) return;
     try {
       this.#options.send({ a: id, m: reply });
-    } catch (error) {
-      this.#options.send({ a: id, m: { code: 'TOO_LARGE', message: textOf(error) } });
+    } catch {
+      this.#options.send({ a: id, m: { code: 'TOO_LARGE', message: 'the answer is too large' } });
     }
     this.#tellIfIdle();
   }

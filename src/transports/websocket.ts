@@ -17,6 +17,9 @@ import { Taker } from './websocket-taker.js';
 
 export type { HttpTlsOptions, HttpTransportOptions } from './http-options.js';
 
+/** What the refusal of a message that is too large takes, at most. */
+const LEAST_LIMIT_BYTES = 128;
+
 /** The options of a {@link WebSocketTransport}: those of the http transport, and what connections need. */
 export interface WebSocketTransportOptions extends HttpTransportOptions {
   /**
@@ -67,7 +70,8 @@ export class WebSocketTransport extends HttpServed<Links> implements Transport {
   }
 
   protected override assemble(local: string, receive: Receive): HttpParts<Links> {
-    const { auth, bodyLimitBytes, address, tls } = settingsOf(this.#options);
+    const { auth, address, tls, ...settings } = settingsOf(this.#options);
+    const bodyLimitBytes = Math.max(settings.bodyLimitBytes, LEAST_LIMIT_BYTES);
     const path = this.path;
     const process = randomBytes(8).toString('hex');
     const handshake = new Handshake(`${path}/link`, { ip: local, process }, auth);

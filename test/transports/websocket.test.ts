@@ -148,6 +148,14 @@ describe('A request', () => {
     expect(await a.ask(b.ip)).toEqual(SNAPSHOT);
   });
 
+  test('is refused, however small the limit and long the name of who asks', async () => {
+    const large = { ...SNAPSHOT, voteFor: 'x'.repeat(1_000) };
+    const b = await peer({ bodyLimitBytes: 1 }, async () => large);
+    const { socket } = await dialed(b.ip, introduction(b.ip, 'x'.repeat(9_000)));
+    socket.send(JSON.stringify({ q: Number.MIN_SAFE_INTEGER, m: PEER }));
+    expect(await next(socket)).toMatchObject({ a: Number.MIN_SAFE_INTEGER, m: { code: 'TOO_LARGE' } });
+  });
+
   test('at which the receiver rejects is refused as INTERNAL', async () => {
     const b = await peer({}, () => Promise.reject(new Error('broken')));
     const a = await peer();
