@@ -75,8 +75,11 @@ export class HttpService<Client extends { close(): void }> {
     try {
       await opened;
     } catch (error) {
-      running.client.close();
-      if (this.#running === running) this.#running = null;
+      if (this.#running === running) {
+        this.#running = null;
+        running.client.close();
+        await running.inbound.close();
+      }
       throw error;
     }
     if (this.#running !== running)

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import { RaftError } from '../core/errors.js';
 import { aborted } from './conversation.js';
 import type { HttpTlsOptions } from './http-options.js';
@@ -35,27 +35,45 @@ export async function dial<T>(
   const { host, port } = endpoint;
   const { headers, taken } = handshake.call(to);
   const url = `${tls === null ? 'ws' : 'wss'}://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
-  const options = { ...tls, headers, maxPayload, perMessageDeflate: false, handshakeTimeout: CONNECT_MS };
+  const options = { ...tls, headers, maxPayload, perMessageDeflate: false };
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, options);
+    const socket = socketTo(to, url, options);
     const fail = (error: RaftError): void => {
       reject(error);
       socket.terminate();
     };
     const abort = (): void => fail(aborted(to, signal.reason));
     signal.addEventListener('abort', abort, { once: true });
+    const slow = new Error(`it takes longer than ${CONNECT_MS} ms`);
+    const late = setTimeout(() => fail(unreachable(to, slow)), CONNECT_MS);
+    const settled = (): void => {
+      signal.removeEventListener('abort', abort);
+      clearTimeout(late);
+    };
     socket.on('error', (cause) => fail(unreachable(to, cause)));
     socket.once('unexpected-response', (_request, answer) => fail(refused(to, answer)));
-    socket.once('close', () => signal.removeEventListener('abort', abort));
+    socket.once('close', settled);
     socket.once('upgrade', (answer) => {
       try {
         const introduced = taken(answer);
-        socket.once('open', () => resolve(connected(introduced, socket)));
+        socket.once('open', () => {
+          settled();
+          resolve(connected(introduced, socket));
+        });
       } catch (error) {
         fail(error as RaftError);
       }
     });
   });
+}
+
+/** @throws RaftError `UNREACHABLE` when there can be no such connection, as by the name of the host, or the certificates */
+function socketTo(to: string, url: string, options: ClientOptions): WebSocket {
+  try {
+    return new WebSocket(url, options);
+  } catch (cause) {
+    throw unreachable(to, cause as Error);
+  }
 }
 
 function unreachable(to: string, cause: Error): RaftError {

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import * as http from 'node:http';
-import { describe, expect, test } from 'vitest';
+import { createServer as createTcpServer, type Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
 import type { RaftReply, RaftRequest } from '../../src/core/messages.js';
 import type { Receive } from '../../src/transports/transport.js';
 import { WebSocketTransport } from '../../src/transports/websocket.js';
@@ -131,6 +133,31 @@ describe('A request', () => {
     expect((await asked).code).toBe('ABORTED');
   });
 
+  test('to a peer that answers the call a byte at a time rejects when that takes too long', async () => {
+    const calls = createTcpServer();
+    const slow = await listening(calls);
+    const a = await peer({ listen: false, address: () => slow });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const asked = rejection(a.ask('b:1'));
+      const [socket] = (await once(calls, 'connection')) as [Socket];
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nx: ');
+      const dripping = setInterval(() => socket.write('y'), 50);
+      cleanups.push(() => clearInterval(dripping));
+      await once(socket, 'data');
+      vi.advanceTimersByTime(1_000);
+      expect((await asked).code).toBe('UNREACHABLE');
+      await once(socket, 'close');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('to an address that nobody can have is UNREACHABLE', async () => {
+    const a = await peer();
+    expect((await rejection(a.ask('b%zz:1'))).code).toBe('UNREACHABLE');
+  });
+
   test('that is too large is not sent, and the connection stays', async () => {
     const b = await peer();
     const a = await peer({ bodyLimitBytes: 1_000 });
@@ -161,6 +188,20 @@ describe('A request', () => {
     const a = await peer();
     expect(await a.ask(b.ip)).toEqual({ code: 'INTERNAL', message: 'Error: broken' });
   });
+});
+
+test('An answer under way when the transport stops still comes, also over a connection that it dialed', async () => {
+  const answers: ((reply: RaftReply) => void)[] = [];
+  const a = await peer({}, () => new Promise((resolve) => answers.push(resolve)));
+  const b = await peer();
+  await a.ask(b.ip);
+  const asked = b.ask(a.ip);
+  await vi.waitUntil(() => answers.length > 0);
+  const stopped = a.transport.stop();
+  await turn();
+  answers[0]?.(SNAPSHOT);
+  expect(await asked).toEqual(SNAPSHOT);
+  await stopped;
 });
 
 describe('The signal of a request to be held', () => {
