@@ -11,6 +11,8 @@ const MAX_UNTAKEN = 4;
 export const FRAME_BYTES = 128;
 /** How long answers under way are waited for, and then a farewell, in ms. */
 const GRACE_MS = 250;
+/** What the ping before the end of a retired connection bears, unlike the others. */
+const LAST_CALL = Buffer.from('last call');
 /** Why a connection is closed, by RFC 6455, section 7.4.1. */
 const GOING_AWAY = 1001;
 const PROTOCOL_ERROR = 1002;
@@ -46,7 +48,7 @@ export class Link {
   readonly #looker: NodeJS.Timeout;
   /** How often it was looked since anything came. */
   #silentLooks = 0;
-  #isRetired = false;
+  #isEnding = false;
 
   constructor(socket: WebSocket, options: LinkOptions) {
     this.#socket = socket;
@@ -58,11 +60,12 @@ export class Link {
       receive: options.receive,
       send: (frame) => this.#send(frame),
       tellsGone: true,
-      idle: () => this.#endIfRetired(),
+      idle: () => this.#isEnding && this.#endWhenIdle(),
     });
     socket.on('message', (data, isBinary) => this.#received(data, isBinary));
-    socket.on('pong', () => {
+    socket.on('pong', (bearing) => {
       this.#silentLooks = 0;
+      if (bearing.equals(LAST_CALL)) this.#endWhenIdle();
     });
     // What is wrong with a connection ends it, and that is what counts.
     socket.on('error', () => {});
@@ -90,10 +93,12 @@ export class Link {
     this.#conversation.forsake(error);
   }
 
-  /** Ends it as soon as nothing is under way: another connection took its place. */
+  /**
+   * Ends it as soon as nothing is under way: another connection took its place, at the other end, too. The answer to the
+   * ping comes after all that was asked before.
+   */
   retire(): void {
-    this.#isRetired = true;
-    if (this.#conversation.isIdle) this.#endIfRetired();
+    this.#socket.ping(LAST_CALL);
   }
 
   /** Waits a little for the answers under way, and says farewell; resolved when the connection is gone. */
@@ -104,7 +109,7 @@ export class Link {
       setTimeout(() => this.#socket.close(GOING_AWAY), GRACE_MS),
       setTimeout(() => this.cut(), 2 * GRACE_MS),
     ];
-    this.retire();
+    this.#endWhenIdle();
     await gone;
     for (const timer of timers) clearTimeout(timer);
   }
@@ -115,6 +120,8 @@ export class Link {
   }
 
   #received(data: RawData, isBinary: boolean): void {
+    // After a farewell nothing could be answered, and after a fault the next message is not the next one.
+    if (!this.isOpen) return;
     this.#silentLooks = 0;
     const frame = isBinary ? null : this.#read(data);
     if (frame === null) this.#socket.close(PROTOCOL_ERROR);
@@ -153,8 +160,9 @@ export class Link {
     else if (this.#silentLooks === 2 && this.isOpen) this.#socket.ping();
   }
 
-  #endIfRetired(): void {
-    if (this.#isRetired) this.#socket.close(GOING_AWAY);
+  #endWhenIdle(): void {
+    this.#isEnding = true;
+    if (this.#conversation.isIdle) this.#socket.close(GOING_AWAY);
   }
 
   #ended(): void {

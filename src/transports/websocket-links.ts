@@ -56,10 +56,10 @@ export class Links {
     const former = this.#openTo(ip);
     const isBetter = former === null || this.#isBetter(link, former);
     if (isBetter) this.#open.set(ip, link);
+    const better = isBetter ? link : former;
     const other = isBetter ? former : link;
-    // Who dialed lets go: the other end may still have a question on its way.
-    if (other?.isDialed === true) other.retire();
-    this.#found(ip, isBetter ? link : former);
+    if (other !== null && letsGo(better, other)) other.retire();
+    this.#found(ip, better);
   }
 
   /** Asks nobody any more. */
@@ -80,12 +80,13 @@ export class Links {
   }
 
   /**
-   * Of two connections to one process the one that the peer with the smaller ip dialed stays, on both sides. If there are
-   * two processes, the one at the address of the peer is it; else the one that came last.
+   * Of two connections to one process the one that the peer with the smaller ip dialed stays, on both sides; who dialed
+   * again has lost the former. If there are two processes, the one at the address of the peer is it; else the one that came
+   * last.
    */
   #isBetter(link: Link, former: Link): boolean {
     if (link.peer.process !== former.peer.process) return link.isDialed || !former.isDialed;
-    return link.isDialed === this.#local < link.peer.ip;
+    return link.isDialed === former.isDialed || link.isDialed === this.#local < link.peer.ip;
   }
 
   async #connected(to: string, signal: AbortSignal): Promise<Link> {
@@ -131,6 +132,14 @@ export class Links {
     this.#all.delete(link);
     if (this.#open.get(link.peer.ip) === link) this.#open.delete(link.peer.ip);
   }
+}
+
+/**
+ * Whether this end ends the other one of two connections. To one process it is the end that dialed the better one: it is the
+ * last to know of it, and nobody asks anything over the other one any more. What another process dialed is left to it.
+ */
+function letsGo(better: Link, other: Link): boolean {
+  return better.peer.process === other.peer.process ? better.isDialed : other.isDialed;
 }
 
 function newAbsent(): Absent {

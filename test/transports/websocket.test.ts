@@ -32,6 +32,16 @@ function silent() {
   return { receive, first };
 }
 
+/** A receiver that keeps the requests. */
+function counting() {
+  const requests: unknown[] = [];
+  const receive: Receive = (request, from) => {
+    requests.push(request);
+    return answerPeer(request, from);
+  };
+  return { receive, requests };
+}
+
 /** A server that counts the connections that leave HTTP. */
 async function counted() {
   const server = http.createServer();
@@ -290,6 +300,16 @@ describe('A connection ends', () => {
     const { socket } = await dialed(b.ip, introduction(b.ip));
     socket.send(message);
     await once(socket, 'close');
+  });
+
+  test('and what comes after that message is not received', async () => {
+    const { receive, requests } = counting();
+    const b = await peer({}, receive);
+    const { socket } = await dialed(b.ip, introduction(b.ip));
+    socket.send('{');
+    socket.send(JSON.stringify({ q: 1, m: PEER }));
+    await once(socket, 'close');
+    expect(requests).toEqual([]);
   });
 
   test('not with one that asks nothing and answers nothing, or that answers nobody', async () => {
