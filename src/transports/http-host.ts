@@ -106,8 +106,7 @@ export class OwnServer implements HttpHost {
 export class ServerMount implements HttpHost {
   readonly #server: Server | TlsServer;
   readonly #path: string;
-  readonly #handler: HttpHandler;
-  readonly #upgrade: ReturnType<typeof orRefused> | null;
+  readonly #mounted: Mounted;
 
   constructor(
     server: Server | TlsServer,
@@ -117,21 +116,18 @@ export class ServerMount implements HttpHost {
   ) {
     this.#server = server;
     this.#path = path;
-    this.#handler = handler;
-    this.#upgrade = upgrade === null ? null : orRefused(server, upgrade);
+    this.#mounted = { handler, upgrade };
   }
 
   async open(): Promise<void> {
     const door = doors.get(this.#server) ?? new FrontDoor(this.#server);
-    door.add(this.#path, this.#handler);
+    door.add(this.#path, this.#mounted);
     doors.set(this.#server, door);
-    if (this.#upgrade !== null) this.#server.on('upgrade', this.#upgrade);
   }
 
   retire(): void {
     const door = doors.get(this.#server);
-    if (door?.remove(this.#path, this.#handler)) doors.delete(this.#server);
-    if (this.#upgrade !== null) this.#server.off('upgrade', this.#upgrade);
+    if (door?.remove(this.#path, this.#mounted)) doors.delete(this.#server);
   }
 
   async close(): Promise<void> {}
@@ -148,36 +144,56 @@ function orRefused(server: Server | TlsServer, upgrade: UpgradeHandler) {
 /** Answers a request, or gives it to `next`. */
 export type HttpHandler = (...args: [...Parameters<RequestListener>, next?: () => void]) => void;
 
+/** What is behind a door. */
+interface Mounted {
+  readonly handler: HttpHandler;
+  readonly upgrade: UpgradeHandler | null;
+}
+
 /** One door a server, as several transports may be mounted on it and leave it in any order. */
 const doors = new WeakMap<Server | TlsServer, FrontDoor>();
 
 class FrontDoor {
   readonly #server: Server | TlsServer;
-  readonly #handlers = new Map<string, HttpHandler>();
+  readonly #mounted = new Map<string, Mounted>();
+  /** One for all that is mounted: each of several would leave what is for nobody to the others. */
+  readonly #onUpgrade: ReturnType<typeof orRefused>;
   /** The listeners that were there, and that came later. */
   #theirs: RequestListener[] = [];
 
   constructor(server: Server | TlsServer) {
     this.#server = server;
+    this.#onUpgrade = orRefused(server, (...args) =>
+      [...this.#mounted.values()].some(({ upgrade }) => upgrade?.(...args)),
+    );
     this.#takeOver();
     server.on('newListener', this.#onNewListener);
   }
 
-  add(path: string, handler: HttpHandler): void {
-    if (this.#handlers.has(path)) {
+  add(path: string, mounted: Mounted): void {
+    if (this.#mounted.has(path)) {
       throw new RaftError('DUPLICATE_PEER', `another transport is mounted at ${path} of this server`);
     }
-    this.#handlers.set(path, handler);
+    this.#mounted.set(path, mounted);
+    this.#listenForUpgrades();
   }
 
   /** Whether nothing is left behind this door, and the server is as it was. */
-  remove(path: string, handler: HttpHandler): boolean {
-    if (this.#handlers.get(path) === handler) this.#handlers.delete(path);
-    if (this.#handlers.size > 0) return false;
+  remove(path: string, mounted: Mounted): boolean {
+    if (this.#mounted.get(path) === mounted) this.#mounted.delete(path);
+    this.#listenForUpgrades();
+    if (this.#mounted.size > 0) return false;
     this.#server.off('newListener', this.#onNewListener).off('request', this.#onRequest);
     for (const listener of this.#theirs) this.#server.on('request', listener);
     this.#theirs = [];
     return true;
+  }
+
+  /** A server without a listener for them answers such requests as any other. */
+  #listenForUpgrades(): void {
+    this.#server.off('upgrade', this.#onUpgrade);
+    const takesAny = [...this.#mounted.values()].some(({ upgrade }) => upgrade !== null);
+    if (takesAny) this.#server.on('upgrade', this.#onUpgrade);
   }
 
   /** Takes the place of the listeners: a server calls all of them for each request, and they would answer ours. */
@@ -196,7 +212,7 @@ class FrontDoor {
   readonly #onNewListener = (event: string | symbol, listener: unknown): void => {
     if (event !== 'request' || listener === this.#onRequest) return;
     queueMicrotask(() => {
-      if (this.#handlers.size > 0) this.#takeOver();
+      if (this.#mounted.size > 0) this.#takeOver();
     });
   };
 
@@ -205,7 +221,7 @@ class FrontDoor {
       for (const listener of [...this.#theirs]) this.#call(listener, req, res);
     };
     let next = this.#theirs.length > 0 ? theirs : undefined;
-    for (const handler of this.#handlers.values()) {
+    for (const { handler } of this.#mounted.values()) {
       const then = next;
       next = () => handler(req, res, then);
     }

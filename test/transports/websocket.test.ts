@@ -365,6 +365,19 @@ describe('The server', () => {
   });
 });
 
+test('Of several transports on one server each takes its own connections, and what is for none is refused', async () => {
+  const server = http.createServer();
+  const ip = await listening(server);
+  for (const name of ['one', 'two']) {
+    const transport = new WebSocketTransport({ server, path: `/${name}` });
+    cleanups.push(() => transport.stop());
+    await transport.start(name, answerPeer);
+    expect((await dialed(ip, introduction(name), '/chat')).status).toBe(400);
+  }
+  for (const name of ['one', 'two'])
+    expect((await dialed(ip, introduction(name), `/${name}/link`)).status).toBe(101);
+});
+
 describe('The option pingMs', () => {
   test.each([0, 9, 10.5, '10', null])('is refused as %s', (pingMs) => {
     expect(() => new WebSocketTransport({ pingMs } as never)).toThrow(
