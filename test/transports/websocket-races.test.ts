@@ -41,6 +41,8 @@ describe('When two peers dialed each other', () => {
     ]);
     expect(asked).toEqual(SNAPSHOT);
     expect((await call()).status).toBe(101);
+    socket.ping();
+    await once(socket, 'pong');
     socket.send(JSON.stringify({ q: 1, m: PEER }));
     expect(await heard(socket)).toEqual({ a: 1, m: SNAPSHOT });
   });
