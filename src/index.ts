@@ -22,6 +22,8 @@ export type {
   PeerReply,
   RaftReply,
   RaftRequest,
+  ResignReply,
+  ResignRequest,
   Revision,
   StateReply,
   Transfer,

@@ -167,6 +167,11 @@ export class RaftCore {
     return this.#lease.lasts(Math.max(now, this.#now));
   }
 
+  /** How many ms of this peer's lease are left at `now`: 0 when it has none, infinity when it needs no other peer. */
+  leaseLeftMs(now: number): number {
+    return this.isLeader(now) ? this.#lease.leftMs(now) : 0;
+  }
+
   /** When `tick` is due at the latest, in ms of the caller's clock; minus infinity before the first input. */
   nextDeadline(): number {
     if (this.#now === Number.NEGATIVE_INFINITY) return Number.NEGATIVE_INFINITY;
@@ -663,7 +668,7 @@ export class RaftCore {
 
   /** The promise check (section 3, promise), and the ms for which it refuses: 0 grants. */
   #refusedForMs(ip: string, transfer: boolean, now: number): number {
-    const leaseLeftMs = this.isLeader(now) ? this.#lease.leftMs(now) : 0;
+    const leaseLeftMs = this.leaseLeftMs(now);
     if (mayGrant({ ip, transfer }, this.#promise, leaseLeftMs, now)) return 0;
     return Math.max(leaseLeftMs, this.#promise.until - now);
   }

@@ -290,10 +290,26 @@ export interface StateReply {
   readonly leader: string | null;
   /** What `isLeader()` answered when this reply was made. */
   readonly isLeader: boolean;
+  /** How many ms of its lease were left then; absent without a lease, and for a cluster of one, whose lease has no end. */
+  readonly leaseMs?: number;
+  /** The newest batch of data that it holds; absent without a registry. */
+  readonly revision?: Revision;
   /** Whether the peer takes part, or still recovers from an empty store. */
   readonly rejoining: boolean;
   /** All members, as this peer last heard of them. */
   readonly peers: readonly PeerSnapshot[];
+}
+
+/** Asks a leader to hand over: what an operator orders, and no peer. */
+export interface ResignRequest {
+  /** The peer that is to lead; the leader chooses when absent. */
+  readonly to?: string;
+}
+
+/** The reply to `resign`. */
+export interface ResignReply {
+  /** The ip of the peer that took the order to take over. */
+  readonly successor: string;
 }
 
 /** A refusal. */
@@ -303,7 +319,7 @@ export interface ErrorReply {
   readonly term?: number;
 }
 
-/** Everything that peers ask of each other. */
+/** Everything that peers, and their operators, ask of a peer. */
 export type RaftRequest =
   | ({ readonly type: 'vote' } & Vote)
   | ({ readonly type: 'beat' } & Beat)
@@ -319,6 +335,7 @@ export type RaftRequest =
   | { readonly type: 'datums'; readonly at: Revision; readonly keys: readonly ListedKey[] }
   | { readonly type: 'leader' }
   | { readonly type: 'state' }
+  | ({ readonly type: 'resign' } & ResignRequest)
   | NacosRequest;
 
 /** Everything that a peer answers. */
@@ -338,6 +355,7 @@ export type RaftReply =
   | DatumsReply
   | LeaderReply
   | StateReply
+  | ResignReply
   | NacosDatumsReply
   | NacosDoneReply
   | ErrorReply;

@@ -10,6 +10,8 @@ import type {
   RaftReply,
   RaftRequest,
   ReadReply,
+  ResignReply,
+  ResignRequest,
   StateReply,
   VoteReply,
   WriteReply,
@@ -25,12 +27,13 @@ import { type NacosRegistry, nacosDatums } from './nacos-registry.js';
 /** Hands an input to the core in its turn; resolves when all that the answer depends on is done. */
 export type Submit = <T>(input: (core: RaftCore, now: number) => T) => Promise<T>;
 
-/** The calls whose answer comes later than their turn: when a write is committed, a read certain, a peer gone. */
+/** The calls whose answer comes later than their turn: when a write is committed, a read certain, a peer gone, an order taken. */
 export interface LateCalls {
   readonly write: (writes: readonly Omit<Write, 'id'>[]) => readonly Promise<WriteReply>[];
   readonly read: (key: string) => Promise<ReadReply>;
   readonly changeMembers: (asked: Omit<MembersWrite, 'id'>) => Promise<WriteReply>;
   readonly hold: (request: HoldRequest, gone: AbortSignal | undefined) => Promise<HoldReply>;
+  readonly resign: (to?: string) => Promise<string>;
 }
 
 /** What an inbound request may do. Everything that it is given is checked first; nothing is trusted. */
@@ -40,7 +43,7 @@ export class RaftController {
   readonly #nacos: NacosRegistry | null;
 
   /**
-   * @param late takes writes, reads, and what is to be held; without it they are refused as `UNSUPPORTED`
+   * @param late takes writes, reads, orders to resign, and what is to be held; without it they are refused as `UNSUPPORTED`
    * @param nacos who publishes and removes under the rules of Nacos; without it such requests are refused
    */
   constructor(submit: Submit, late: LateCalls = NONE, nacos: NacosRegistry | null = null) {
@@ -100,6 +103,8 @@ export class RaftController {
       term: core.peers.self.term,
       leader: knownLeader(core, now)?.ip ?? null,
       isLeader: core.isLeader(now),
+      ...lease(core, now),
+      ...(core.datums === null ? {} : { revision: core.datums.last }),
       rejoining: core.rejoining,
       peers: core.peers.allPeers().map((peer) => peer.snapshot()),
     }));
@@ -134,6 +139,8 @@ export class RaftController {
         return this.getLeader();
       case 'state':
         return this.getState();
+      case 'resign':
+        return this.#resign(request);
       case 'nacosGet':
         return this.#submit((core) => nacosDatums(core).received(request));
       case 'nacosCommit':
@@ -152,6 +159,10 @@ export class RaftController {
       writes.map(({ number, ...write }) => ({ ...write, forward: { process, number, term } })),
     );
     return { outcomes: await Promise.all(outcomes.map((outcome) => outcome.catch(errorReply))) };
+  }
+
+  async #resign({ to }: ResignRequest): Promise<ResignReply> {
+    return { successor: await this.#late.resign(to) };
   }
 
   async #done(input: (core: RaftCore, now: number) => void): Promise<NacosDoneReply> {
@@ -175,6 +186,11 @@ function knownLeader(core: RaftCore, now: number): PeerSnapshot | null {
   return RaftPeer.from(leader).snapshot();
 }
 
+function lease(core: RaftCore, now: number): Pick<StateReply, 'leaseMs'> {
+  const leaseMs = core.leaseLeftMs(now);
+  return leaseMs > 0 && Number.isFinite(leaseMs) ? { leaseMs } : {};
+}
+
 /** An error as it is answered. */
 export function errorReply(error: unknown): ErrorReply {
   if (!(error instanceof RaftError)) return { code: 'INTERNAL', message: textOf(error) };
@@ -183,7 +199,7 @@ export function errorReply(error: unknown): ErrorReply {
 }
 
 const unsupported = (): never => {
-  throw new RaftError('UNSUPPORTED', 'this peer keeps no data, and holds nothing');
+  throw new RaftError('UNSUPPORTED', 'this peer keeps no data, holds nothing, and takes no orders');
 };
 
 const NONE: LateCalls = {
@@ -191,4 +207,5 @@ const NONE: LateCalls = {
   read: unsupported,
   changeMembers: unsupported,
   hold: unsupported,
+  resign: unsupported,
 };

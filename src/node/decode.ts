@@ -77,6 +77,8 @@ export function decodeRequest(raw: unknown): RaftRequest {
     case 'leader':
     case 'state':
       return { type };
+    case 'resign':
+      return fields.has('to') ? { type, to: fields.ip('to') } : { type };
     case 'nacosGet':
     case 'nacosCommit':
     case 'nacosDelete':

@@ -59,6 +59,14 @@ export interface HttpTransportOptions {
   readonly secret?: string;
 
   /**
+   * Whether `POST {path}/resign` is obeyed, by which an operator has the leader hand over (`npx raftbeat resign`): signed,
+   * if there is a secret. Without one whoever reaches the port can move the leadership; of use with `tls.requestCert`.
+   *
+   * @default true with `secret`, else false
+   */
+  readonly remoteResign?: boolean;
+
+  /**
    * How far the time of a signed request may be from the local clock, either way, in ms: an integer from 1. A member
    * whose clock is further away than this from the others' cannot take part.
    *
@@ -112,6 +120,7 @@ export function validate(options: HttpTransportOptions): void {
     'at least 16 characters',
     false,
   );
+  expect('remoteResign', options.remoteResign, (it) => typeof it === 'boolean', 'a boolean');
   expect('authWindowMs', options.authWindowMs, isInteger(1), 'an integer from 1');
   expect('bodyLimitBytes', options.bodyLimitBytes, isInteger(1), 'an integer from 1');
   expect('bind.port', bind?.port, isInteger(1, 65_535), 'an integer from 1 to 65535');

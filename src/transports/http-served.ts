@@ -1,4 +1,5 @@
 import { Server as TlsServer } from 'node:https';
+import type { ErrorReply } from '../core/messages.js';
 import { HttpAuth } from './http-auth.js';
 import type { HttpTlsOptions, HttpTransportOptions } from './http-options.js';
 import { type HttpParts, HttpService, type RequestHandler } from './http-service.js';
@@ -26,8 +27,12 @@ export abstract class HttpServed<Client extends { close(): void }> {
    */
   readonly handler: RequestHandler;
 
-  constructor(path: string) {
+  /** Whether an order to resign is taken: whoever gives one moves the leadership. */
+  readonly #takesOrders: boolean;
+
+  constructor(path: string, takesOrders: boolean) {
     this.path = path;
+    this.#takesOrders = takesOrders;
     this.service = new HttpService(path);
     this.handler = this.service.handler;
   }
@@ -40,7 +45,8 @@ export abstract class HttpServed<Client extends { close(): void }> {
    *   not an address
    */
   async start(local: string, receive: Receive): Promise<void> {
-    await this.service.start(() => this.assemble(local, receive));
+    const taken = this.#takesOrders ? receive : withoutOrders(receive);
+    await this.service.start(() => this.assemble(local, taken));
   }
 
   /** Stops, after answers under way had a quarter of a second to leave; resolved when the port is free. */
@@ -50,6 +56,26 @@ export abstract class HttpServed<Client extends { close(): void }> {
 
   /** @internal */
   protected abstract assemble(local: string, receive: Receive): HttpParts<Client>;
+}
+
+const NO_ORDERS: ErrorReply = {
+  code: 'UNAUTHORIZED',
+  message: 'this peer takes orders to resign only with a secret, or with remoteResign: true',
+};
+
+/** Refuses orders to resign. */
+function withoutOrders(receive: Receive): Receive {
+  return (request, from, gone) =>
+    isOrder(request) ? Promise.resolve(NO_ORDERS) : receive(request, from, gone);
+}
+
+function isOrder(request: unknown): boolean {
+  return typeof request === 'object' && request !== null && 'type' in request && request.type === 'resign';
+}
+
+/** Whether orders to resign are taken, by the options. */
+export function takesOrders({ secret, remoteResign = secret !== undefined }: HttpTransportOptions): boolean {
+  return remoteResign;
 }
 
 /** Fills in what the options leave open. */

@@ -36,6 +36,7 @@ export const METHODS: Readonly<Record<RaftRequest['type'], readonly string[]>> =
   peer: ['GET', 'HEAD', 'POST'],
   leader: ['GET', 'HEAD', 'POST'],
   state: ['GET', 'HEAD', 'POST'],
+  resign: ['POST'],
   nacosGet: ['POST'],
   nacosCommit: ['POST'],
   nacosDelete: ['POST'],

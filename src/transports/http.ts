@@ -3,7 +3,7 @@ import { HttpClient } from './http-client.js';
 import { hostFor } from './http-host.js';
 import { HttpInbound } from './http-inbound.js';
 import { type HttpTransportOptions, validate } from './http-options.js';
-import { HttpServed, settingsOf } from './http-served.js';
+import { HttpServed, settingsOf, takesOrders } from './http-served.js';
 import type { HttpParts } from './http-service.js';
 import type { Receive, RequestOptions, Transport } from './transport.js';
 
@@ -12,7 +12,7 @@ export type { HttpTlsOptions, HttpTransportOptions } from './http-options.js';
 /**
  * Carries requests over HTTP/1.1, with connections that are kept: as `POST {path}/{type}`, with JSON for a body.
  * `GET {path}/peer`, `/leader` and `/state` are for people and health checks; `/state` has the status 503 while no
- * leader is known.
+ * leader is known. `POST {path}/resign` has the leader hand over; see `remoteResign`.
  */
 export class HttpTransport extends HttpServed<HttpClient> implements Transport {
   readonly #options: HttpTransportOptions;
@@ -20,7 +20,7 @@ export class HttpTransport extends HttpServed<HttpClient> implements Transport {
   /** @throws RaftError `BAD_OPTION`, which names the option */
   constructor(options: HttpTransportOptions = {}) {
     validate(options);
-    super(options.path ?? '/raft');
+    super(options.path ?? '/raft', takesOrders(options));
     this.#options = options;
   }
 

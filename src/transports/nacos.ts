@@ -43,7 +43,7 @@ export class NacosTransport extends HttpServed<HttpExchange> implements Transpor
   constructor(options: NacosTransportOptions = {}) {
     if ('secret' in options) throw new RaftError('BAD_OPTION', 'secret: original peers know none');
     validate(options);
-    super(options.path ?? '/nacos/v1/ns/raft');
+    super(options.path ?? '/nacos/v1/ns/raft', false);
     this.#options = options;
   }
 

@@ -5,7 +5,7 @@ import type { RaftRequest } from '../core/messages.js';
 import { hostFor } from './http-host.js';
 import { HttpInbound } from './http-inbound.js';
 import { type HttpTransportOptions, validate } from './http-options.js';
-import { HttpServed, settingsOf } from './http-served.js';
+import { HttpServed, settingsOf, takesOrders } from './http-served.js';
 import type { HttpParts } from './http-service.js';
 import type { UpgradeHandler } from './http-upgrade.js';
 import type { Receive, RequestOptions, Transport } from './transport.js';
@@ -52,7 +52,7 @@ export class WebSocketTransport extends HttpServed<Links> implements Transport {
   /** @throws RaftError `BAD_OPTION`, which names the option */
   constructor({ pingMs = 1_000, ...options }: WebSocketTransportOptions = {}) {
     validate(options);
-    super(options.path ?? '/raft');
+    super(options.path ?? '/raft', takesOrders(options));
     if (!Number.isSafeInteger(pingMs) || pingMs < 10)
       throw new RaftError('BAD_OPTION', `pingMs: expected an integer from 10, got ${String(pingMs)}`);
     this.#options = options;

@@ -26,6 +26,7 @@ const type = fc.constantFrom(
   'peer',
   'leader',
   'state',
+  'resign',
   '',
   'x',
   '__proto__',

@@ -151,6 +151,37 @@ describe('getState', () => {
     }
   });
 
+  test('tells what is left of the lease, of the leader alone', async () => {
+    const lab = new Lab();
+    const { leader } = await lab.elect();
+    for (const { ip } of lab.peers) {
+      const { leaseMs } = (await lab.network.receive(ip, { type: 'state' })) as StateReply;
+      if (ip !== leader.ip) expect(leaseMs).toBeUndefined();
+      else expect(leaseMs).toSatisfy((ms: number) => ms > 0 && ms < L);
+    }
+  });
+
+  test('tells no end of the lease of a cluster of one, which has none', async () => {
+    const lab = new Lab([A]);
+    await lab.elect();
+    const reply = await lab.network.receive(A, { type: 'state' });
+    expect(reply).toMatchObject({ isLeader: true });
+    expect(reply).not.toHaveProperty('leaseMs');
+  });
+
+  test('tells which data this peer holds, if it holds any', async () => {
+    const lab = new Lab([A, B, C], { registry: true });
+    await lab.elect();
+    await lab.advance(2 * H);
+    for (const { ip } of lab.peers)
+      expect(await lab.network.receive(ip, { type: 'state' })).toMatchObject({
+        revision: { term: 1, seq: 1 },
+      });
+    const bare = new Lab();
+    await bare.elect();
+    expect(await bare.network.receive(A, { type: 'state' })).not.toHaveProperty('revision');
+  });
+
   test('does not call one the leader whose lease is over', async () => {
     const lab = new Lab();
     const { leader } = await lab.elect();
@@ -372,5 +403,8 @@ function expectValid(request: unknown, reply: RaftReply): void {
   else if (type === 'transfer' || type === 'peer') decodePeerReply(sent);
   else if (type === 'writes') decodeWritesReply(sent, (request as { writes: [] }).writes.length);
   else if (type === 'leader') expect(Object.keys(sent)).toEqual(['leader']);
-  else expect(Object.keys(sent)).toEqual(['ip', 'state', 'term', 'leader', 'isLeader', 'rejoining', 'peers']);
+  else
+    expect(Object.keys(sent).filter((key) => key !== 'leaseMs')).toEqual([
+      ...['ip', 'state', 'term', 'leader', 'isLeader', 'rejoining', 'peers'],
+    ]);
 }

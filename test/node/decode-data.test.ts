@@ -63,6 +63,7 @@ const SHAPES: readonly (readonly [string, Decode, object, string])[] = [
     'request',
   ],
   ['a request to be held', decodeRequest, { type: 'hold', ip: 'd:1', wait: true }, 'request'],
+  ['an order to resign', decodeRequest, { type: 'resign', to: 'd:1' }, 'request'],
   ['its answer', decodeHoldReply, { held: true }, 'reply'],
   ['a question for keys', decodeRequest, { type: 'keys', at: REVISION, from: 5 }, 'request'],
   [
@@ -124,6 +125,7 @@ const OPTIONAL = new Set([
   'request.change.priority',
   'request.change.learner',
   'request.at of keys',
+  'request.to',
   'request.forwarded',
   'vote.membersRevision',
   'beat.data',

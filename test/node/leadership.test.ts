@@ -268,6 +268,28 @@ describe('resign', () => {
     expect(lab.leaders).toEqual([target]);
   });
 
+  test.each([undefined, 0, 1])('does so by a request, too, and tells who took the order: %s', async (at) => {
+    const lab = new Lab();
+    const { leader, followers } = await lab.elect();
+    await lab.advance(2 * H);
+    const to = at === undefined ? {} : { to: followers[at as 0 | 1].ip };
+    const reply = lab.network.receive(leader.ip, { type: 'resign', ...to });
+    await lab.until(() => lab.leaders.some((ip) => ip !== leader.ip), H);
+    expect(await reply).toEqual({ successor: lab.leaders[0] });
+    expect({ to: lab.leaders[0] }).toMatchObject(to);
+  });
+
+  test('by a request is refused by one who does not lead, and by one who does not know the peer', async () => {
+    const lab = new Lab();
+    const { leader, followers } = await lab.elect();
+    const answers = await Promise.all([
+      lab.network.receive(followers[0].ip, { type: 'resign' }),
+      lab.network.receive(leader.ip, { type: 'resign', to: 'nobody:1' }),
+    ]);
+    expect(answers).toMatchObject([{ code: 'NOT_LEADER' }, { code: 'BAD_TARGET' }]);
+    expect(lab.leaders).toEqual([leader.ip]);
+  });
+
   test('is refused to one who does not lead', async () => {
     const lab = new Lab();
     const { followers } = await lab.elect();

@@ -43,7 +43,7 @@ const arbitraryLetter: fc.Arbitrary<GroupRequest> = fc.oneof(
   fc.record({ type: fc.constant('peer' as const), id: fc.maxSafeNat() }, { requiredKeys: ['type'] }),
 );
 
-/** Any valid request. */
+/** Any valid request of a peer. */
 export const arbitraryRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
   fc.record(
     {
