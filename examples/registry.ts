@@ -9,7 +9,7 @@ import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Datum, RaftNode } from 'raftbeat';
 import { HttpTransport } from 'raftbeat/http';
-import { freeAddresses } from './cluster/processes.js';
+import { freeAddresses } from '../src/cli/demo/addresses.js';
 import { Services } from './registry/services.js';
 
 const TIME_LIMIT_MS = 40_000;

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { freeAddresses } from '../../examples/cluster/processes.js';
+import { freeAddresses } from '../../src/cli/demo/addresses.js';
 
 /** As it tells itself; null when there is none. */
 export function version(): string | null {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { freeAddresses } from '../../examples/cluster/processes.js';
+import { freeAddresses } from '../../src/cli/demo/addresses.js';
 import { directoryOfRun, limitRun } from './bounds.js';
 import { nowMs } from './failover/watch.js';
 import type { HostCalls } from './groups/member.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { freeAddresses } from '../../examples/cluster/processes.js';
+import { freeAddresses } from '../../src/cli/demo/addresses.js';
 import { Run, until } from './runs.js';
 
 const names = ['billing-0', 'billing-1', 'billing-2'];

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { freeAddresses } from '../../examples/cluster/processes.js';
-import { Run, until } from './runs.js';
+import { freeAddresses } from '../../src/cli/demo/addresses.js';
+import { type Run, runExample, until } from '../runs.js';
 
 interface Status {
   readonly ip: string;
@@ -17,7 +17,7 @@ afterEach(async () => {
 
 test('one Express process does the cron work, and hands it over at SIGTERM', async () => {
   const ips = await freeAddresses(3);
-  for (const ip of ips) runs.set(ip, new Run('express.ts', [ip, ips.join(',')]));
+  for (const ip of ips) runs.set(ip, runExample('express.ts', [ip, ips.join(',')]));
 
   const first = await theOneAtWork(ips);
   const run = runs.get(first);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { freeAddresses } from '../../examples/cluster/processes.js';
+import { freeAddresses } from '../../src/cli/demo/addresses.js';
 import type { Guarded } from '../../examples/fencing/guarded.js';
 import { inPostgres } from '../../examples/fencing/postgres.js';
 import { inRedis } from '../../examples/fencing/redis.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { freeAddresses } from '../../examples/cluster/processes.js';
+import { freeAddresses } from '../../src/cli/demo/addresses.js';
 import { REDIS, Server } from '../brokers/server.js';
 import { isInstalled } from '../debian.js';
 import { Run, until } from './runs.js';

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { isAlive, Run, until } from './runs.js';
+import { isAlive, type Run, runExample, until } from '../runs.js';
 
 let directory: string;
 
@@ -15,7 +15,7 @@ afterEach(async () => {
 });
 
 test('each of three services is killed and comes back, and no acknowledged order is lost', async () => {
-  await using run = runExample();
+  await using run = runRegistry();
   expect(await run.ends(), run.output).toBe(0);
   const killed = [...run.output.matchAll(/s {2}(\S+) is killed, pid (\d+)/g)];
   expect(new Set(killed.map(([, ip]) => ip)).size).toBe(3);
@@ -35,7 +35,7 @@ test('each of three services is killed and comes back, and no acknowledged order
 });
 
 test('SIGINT ends the example, and leaves nothing behind', async () => {
-  await using run = runExample();
+  await using run = runRegistry();
   await run.says(/ starts again/);
   run.signal('SIGINT');
   expect(await run.ends(), run.output).toBe(130);
@@ -43,7 +43,7 @@ test('SIGINT ends the example, and leaves nothing behind', async () => {
 });
 
 test('the example fails when a service dies that should not, and leaves nothing behind', async () => {
-  await using run = runExample();
+  await using run = runRegistry();
   const [, victim] = await run.says(/"pid":(\d+)/);
   process.kill(Number(victim), 'SIGKILL');
   expect(await run.ends(), run.output).toBe(1);
@@ -52,7 +52,7 @@ test('the example fails when a service dies that should not, and leaves nothing 
 });
 
 test('its services end with the example, also when that is killed', async () => {
-  await using run = runExample();
+  await using run = runRegistry();
   await run.says(/"pid":/);
   run.signal('SIGKILL');
   expect(await run.ends()).toBe(null);
@@ -62,8 +62,8 @@ test('its services end with the example, also when that is killed', async () => 
   );
 });
 
-function runExample(): Run {
-  return new Run('registry.ts', [], { TMPDIR: directory });
+function runRegistry(): Run {
+  return runExample('registry.ts', [], { TMPDIR: directory });
 }
 
 function pidsOf({ output }: Run): number[] {

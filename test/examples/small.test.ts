@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { Run } from './runs.js';
+import { runExample } from '../runs.js';
 
 test('a cluster of one leads at once, does its job and stops', async () => {
-  await using run = new Run('single.ts');
+  await using run = runExample('single.ts');
   expect(await run.ends()).toBe(0);
   expect(run.lines).toEqual([
     'me leads term 1',
@@ -12,7 +12,7 @@ test('a cluster of one leads at once, does its job and stops', async () => {
 });
 
 test('three processes elect leaders over a transport of twenty lines', async () => {
-  await using run = new Run('custom-transport.ts');
+  await using run = runExample('custom-transport.ts');
   expect(await run.ends(), run.output).toBe(0);
   const [, second, first] = await run.says(/^parent: (\w+) took over, I killed (\w+)$/m);
   expect(second).not.toBe(first);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RaftRequest } from 'raftbeat';
 import { describe, expect, test } from 'vitest';
-import { freeAddresses } from '../../examples/cluster/processes.js';
+import { freeAddresses } from '../../src/cli/demo/addresses.js';
 import type { Receive } from '../../src/transports/transport.js';
 import type { MemberCalls } from '../bench/failover/member.js';
 import { nowMs } from '../bench/failover/watch.js';

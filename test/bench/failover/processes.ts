@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { freeAddresses } from '../../../examples/cluster/processes.js';
+import { freeAddresses } from '../../../src/cli/demo/addresses.js';
 import { Worker } from '../worker.js';
 import type { Candidate, Failover } from './candidate.js';
 import type { MemberCalls } from './member.js';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { freeAddresses } from '../../../examples/cluster/processes.js';
+import { freeAddresses } from '../../../src/cli/demo/addresses.js';
 import { bytesBetween, socketsOf } from '../rest/sockets.js';
 import { cpuMs, residentBytes } from '../rest/usage.js';
 import { Worker } from '../worker.js';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freeAddresses } from '../../../examples/cluster/processes.js';
+import { freeAddresses } from '../../../src/cli/demo/addresses.js';
 import { Worker } from '../worker.js';
 import type { Load, Order } from './load.js';
 import type { PeerCalls } from './raftbeat-peer.js';

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { isAlive, Run, until } from './runs.js';
+import { isAlive, Run, until } from '../runs.js';
 
 let directory: string;
 
@@ -78,7 +78,7 @@ test('its processes end with the demo, also when that is killed', async () => {
 });
 
 function runDemo(): Run {
-  return new Run('cluster.ts', [], { TMPDIR: directory });
+  return new Run(['dist/cli/main.js', 'demo'], { TMPDIR: directory });
 }
 
 function pidsOf({ output }: Run): number[] {

@@ -1,15 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Belief, extended } from './intervals.js';
 import { type Awakening, type Message, now, type Order, type Report } from './messages.js';
 
-const PEER = fileURLToPath(new URL('peer.ts', import.meta.url));
+const PEER = fileURLToPath(new URL('peer.js', import.meta.url));
 
 /** One member of the cluster: its processes come and go, one at a time. */
 export class Member {
@@ -180,7 +178,7 @@ export class Cluster {
   }
 
   /** Waits for a leader, one that was first told so after `since`. */
-  leader({ since = 0 } = {}): Promise<Leader> {
+  leader({ since = 0 }: { readonly since?: number } = {}): Promise<Leader> {
     return this.until('a leader', () =>
       this.members
         .map((member) => ({ member, since: member.leadsSince ?? Number.NEGATIVE_INFINITY }))
@@ -211,25 +209,6 @@ export class Cluster {
   #changed(): void {
     for (const watcher of [...this.#watchers]) watcher();
   }
-}
-
-/** Free loopback addresses. */
-export async function freeAddresses(count: number): Promise<string[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    // Below what systems give to outgoing connections: a killed peer must find its port free when it comes back.
-    const port = randomInt(10_000, 30_000);
-    if (await isFree(port)) ports.add(port);
-  }
-  return [...ports].map((port) => `127.0.0.1:${port}`);
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
-  });
 }
 
 function withReject(): { promise: Promise<never>; reject: (error: Error) => void } {

@@ -1,4 +1,4 @@
-import type { PeerState } from 'raftbeat';
+import type { PeerState } from '../../core/peer.js';
 import type { Belief } from './intervals.js';
 
 /** How a process is, told at each event and every few ms. */

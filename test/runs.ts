@@ -3,27 +3,30 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Only so that a test fails at all: nothing here depends on how long anything takes. */
 const PATIENCE_MS = 50_000;
 const POLL_MS = 20;
 
-/** An example, run as a user would run it: as a process of its own. */
+/** A program, run as a user would run it: as a process of its own. */
 export class Run implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
-  /** What it has written so far. */
+  /** What it has written so far, also apart. */
   output = '';
+  stdout = '';
+  stderr = '';
 
-  constructor(example: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
-    this.#process = spawn(process.execPath, ['--import', 'tsx', `examples/${example}`, ...args], {
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.#process = spawn(process.execPath, args, {
       cwd: ROOT,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#ended = once(this.#process, 'close');
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
+    for (const name of ['stdout', 'stderr'] as const) {
+      this.#process[name]?.setEncoding('utf8').on('data', (text: string) => {
+        this[name] += text;
         this.output += text;
       });
     }
@@ -55,6 +58,11 @@ export class Run implements AsyncDisposable {
     this.#process.kill('SIGKILL');
     await this.#ended;
   }
+}
+
+/** An example, as its first lines tell to run it. */
+export function runExample(example: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Run {
+  return new Run(['--import', 'tsx', `examples/${example}`, ...args], env);
 }
 
 /** Waits until `look` finds something. */

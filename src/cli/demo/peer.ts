@@ -1,8 +1,8 @@
 /** One process of the demo: a peer that works while it leads, and keeps a diary of what `isLeader()` answered. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { RaftNode } from 'raftbeat';
-import { FileStore } from 'raftbeat/file';
-import { HttpTransport } from 'raftbeat/http';
+import { RaftNode } from '../../node/node.js';
+import { FileStore } from '../../stores/file.js';
+import { HttpTransport } from '../../transports/http.js';
 import { Diary } from './intervals.js';
 import { type Awakening, type Message, now, type Order } from './messages.js';
 

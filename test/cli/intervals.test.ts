@@ -1,11 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type Belief,
-  Diary,
-  extended,
-  longestOverlapMs,
-  overlapMs,
-} from '../../examples/cluster/intervals.js';
+import { type Belief, Diary, extended, longestOverlapMs, overlapMs } from '../../src/cli/demo/intervals.js';
 
 function belief(begin: number, end: number): Belief {
   return { ip: 'a:1', term: 1, begin, end };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Belief } from '../../examples/cluster/intervals.js';
-import { type Findings, judge } from '../../examples/cluster/verdict.js';
+import type { Belief } from '../../src/cli/demo/intervals.js';
+import { type Findings, judge } from '../../src/cli/demo/verdict.js';
 
 const BELIEFS: readonly Belief[] = [
   { ip: 'a:1', term: 1, begin: 100, end: 1_000 },
