@@ -25,6 +25,12 @@ export default defineConfig({
     root: fileURLToPath(new URL('..', import.meta.url)),
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
+    // What users are given: the types that are built.
+    typecheck: {
+      enabled: true,
+      include: ['test/types/**/*.test-d.ts'],
+      tsconfig: fileURLToPath(new URL('types/tsconfig.json', import.meta.url)),
+    },
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],

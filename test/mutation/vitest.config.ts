@@ -24,6 +24,7 @@ export default defineConfig({
     exclude: ['test/core/pure.test.ts'],
     sequence: { sequencer: SmallFirst },
     isolate: false,
+    typecheck: { enabled: false },
     testTimeout: 5_000,
   },
 });
