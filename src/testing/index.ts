@@ -5,6 +5,7 @@ export { checkLinearizable } from './linearizable.js';
 export type {
   PublishOperation,
   ReadOperation,
+  Refusal,
   RegistryOperation,
   RemoveOperation,
 } from './registry-model.js';

@@ -19,7 +19,7 @@ interface Condition {
 }
 
 /** The answer to a write whose condition did not hold, or to an operation that definitely had no effect. */
-type Refusal = 'CONFLICT' | 'FAILED';
+export type Refusal = 'CONFLICT' | 'FAILED';
 
 /** `publish`; answered by the timestamp that the value got. */
 export interface PublishOperation extends Invocation, Condition {

@@ -3,7 +3,7 @@ import type { Server as TlsServer } from 'node:https';
 import type { SecureContextOptions } from 'node:tls';
 import { RaftError } from '../core/errors.js';
 
-/** The options of an {@link HttpTransport}. */
+/** The options of an `HttpTransport`. */
 export interface HttpTransportOptions {
   /**
    * What the paths of all requests begin with, as clients see it. The same for all members.
@@ -23,7 +23,7 @@ export interface HttpTransportOptions {
 
   /**
    * Whether to listen with a server of its own. Without one, and without `server`, requests are only answered where
-   * you mount {@link HttpTransport.handler}.
+   * you mount `transport.handler`.
    *
    * @default true, or false with `server`
    */

@@ -43,3 +43,4 @@ export class HttpTransport extends HttpServed<HttpClient> implements Transport {
     };
   }
 }
+export type { RequestHandler } from './http-service.js';

@@ -34,7 +34,7 @@ export interface WebSocketTransportOptions extends HttpTransportOptions {
 /**
  * Carries requests over WebSockets (`ws`, an optional peer dependency): one connection for each pair of peers, over which
  * each asks the other, at `{path}/link`. A connection that ends is told at once, which `releaseOnDisconnect` lives on; the
- * next request makes a new one. Below `path` the same HTTP requests are answered as by {@link HttpTransport}, for people and
+ * next request makes a new one. Below `path` the same HTTP requests are answered as by `HttpTransport`, for people and
  * health checks.
  *
  * With a `secret` both ends prove that they know it when they connect, and each message proves that it was sent over this
@@ -101,3 +101,4 @@ export class WebSocketTransport extends HttpServed<Links> implements Transport {
     };
   }
 }
+export type { UpgradeHandler } from './http-upgrade.js';
