@@ -167,9 +167,13 @@ export class RaftCore {
     return this.#lease.lasts(Math.max(now, this.#now));
   }
 
-  /** How many ms of this peer's lease are left at `now`: 0 when it has none, infinity when it needs no other peer. */
+  /**
+   * How many ms of this peer's lease are left at `now`: 0 while it does not lead, infinity where it needs none (alone, or by
+   * the rules of Nacos).
+   */
   leaseLeftMs(now: number): number {
-    return this.isLeader(now) ? this.#lease.leftMs(now) : 0;
+    if (!this.isLeader(now)) return 0;
+    return this.peers.rules.leases ? this.#lease.leftMs(Math.max(now, this.#now)) : Number.POSITIVE_INFINITY;
   }
 
   /** When `tick` is due at the latest, in ms of the caller's clock; minus infinity before the first input. */

@@ -146,6 +146,11 @@ export class Driver {
     return this.#isRunning && this.#core.isLeader(this.#now());
   }
 
+  /** How many ms of the core's lease are left now, by a fresh look at the clock. */
+  get leaseLeftMs(): number {
+    return this.#isRunning ? this.#core.leaseLeftMs(this.#now()) : 0;
+  }
+
   /**
    * Hands a request to the core in its turn; resolves with its result when all that it depends on is done.
    *

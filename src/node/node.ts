@@ -115,6 +115,14 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   }
 
   /**
+   * For how many ms more this peer leads if it hears from nobody, computed from the clock at the call: 0 when it does not
+   * lead; infinity for a cluster of one, and under the rules of Nacos. The next beats renew it.
+   */
+  get leaseLeftMs(): number {
+    return this.#driver?.leaseLeftMs ?? 0;
+  }
+
+  /**
    * Opens the store, serves requests, and takes part. Safe to call again while it runs.
    *
    * @throws RaftError of the store or the transport; everything is closed again then

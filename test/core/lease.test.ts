@@ -12,6 +12,16 @@ describe('lease', () => {
     expect(host.core.isLeader(2 * L + LEASE)).toBe(false);
   });
 
+  test('what is left of it is told; a clock that goes back adds nothing', () => {
+    const host = winner(2 * L);
+    expect(host.core.leaseLeftMs(2 * L)).toBe(0);
+    host.core.receivedBeatReply(B, ack(2 * L), 2 * L + 300);
+    expect(host.core.leaseLeftMs(2 * L + 400)).toBeCloseTo(LEASE - 400, 6);
+    expect(host.core.leaseLeftMs(2 * L)).toBeCloseTo(LEASE - 300, 6);
+    expect(host.core.leaseLeftMs(2 * L + LEASE)).toBe(0);
+    expect(host.core.leaseLeftMs(2 * L + 300)).toBe(0);
+  });
+
   test('it counts from the majority-th newest acknowledgement', () => {
     const host = winner(2 * L, [A, B, C, D, E]);
     host.core.tick(2 * L + H);

@@ -86,7 +86,9 @@ describe('who leads', () => {
     lab.network.isolate(leader.ip);
     const last = lab.answered(lab.peers.find((peer) => peer !== leader)!.ip, 'beat').at(-1)!;
     const sentAt = last.at - LATENCY;
+    expect(leader.node.leaseLeftMs).toBeCloseTo(sentAt + LEASE - lab.now, 6);
     await lab.advance(sentAt + Math.floor(LEASE) - lab.now);
+    expect(leader.node.leaseLeftMs).toBeCloseTo(LEASE - Math.floor(LEASE), 6);
     expect([leader.node.isLeader(), leader.node.leader?.ip, leader.node.fencingToken]).toEqual([
       true,
       leader.ip,
@@ -99,6 +101,19 @@ describe('who leads', () => {
       null,
     ]);
     expect(leader.node.state).toBe('FOLLOWER');
+    expect(leader.node.leaseLeftMs).toBe(0);
+  });
+
+  test('has no lease left where it does not lead, does not run, or has stopped', async () => {
+    const lab = new Lab();
+    expect(lab.node(A).leaseLeftMs).toBe(0);
+    const { leader, followers } = await lab.elect();
+    expect(followers.map(({ node }) => node.leaseLeftMs)).toEqual([0, 0]);
+    expect(leader.node.leaseLeftMs).toBeGreaterThan(0);
+    const stopped = leader.node.stop();
+    await lab.advance(L);
+    await stopped;
+    expect(leader.node.leaseLeftMs).toBe(0);
   });
 
   test('is never two at a time when a leader is cut off and comes back', async () => {
@@ -123,6 +138,7 @@ describe('who leads', () => {
     expect(await lab.until(() => lab.node(A).isLeader())).toBe(0);
     await lab.advance(100 * L);
     expect(lab.node(A).isLeader()).toBe(true);
+    expect(lab.node(A).leaseLeftMs).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('is asked of the state under the rules of Nacos, as the original does', async () => {
@@ -132,6 +148,7 @@ describe('who leads', () => {
     lab.network.isolate(leader.ip);
     await lab.advance(10 * L);
     expect(leader.node.isLeader()).toBe(true);
+    expect(leader.node.leaseLeftMs).toBe(Number.POSITIVE_INFINITY);
     expect(lab.leaders).toHaveLength(2);
     await expect(leader.node.resign()).rejects.toMatchObject({ code: 'UNSUPPORTED' });
   });
