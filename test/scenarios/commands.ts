@@ -11,6 +11,11 @@ import { type Command, type Filter, fits, type Mail, World } from './world.js';
 export class Scenario {
   #world: World | null = null;
 
+  /** Null before there are peers. */
+  get world(): World | null {
+    return this.#world;
+  }
+
   /** Carries out one line; returns what happened. */
   run(line: string): readonly string[] {
     const [first = '', ...rest] = line.split(/\s+/);

@@ -28,8 +28,22 @@ export interface Arrival {
   readonly order: number;
 }
 
+/** A message on its way. */
+export interface Flight {
+  readonly number: number;
+  readonly from: string;
+  readonly to: string;
+  /** Null: the host answers that nobody listens there. */
+  readonly message: RaftRequest | RaftReply | null;
+  readonly sentAt: number;
+  /** May be put off as long as it is on its way; infinity: it is lost. */
+  arrivesAt: number;
+}
+
 /** Looks at messages as they leave and arrive. */
 export interface Wiretap {
+  /** Something is on its way, or lost from the first. */
+  flies(flight: Flight): void;
   leaves(from: Station, to: string, request: RaftRequest): void;
   answers(from: Station, request: RaftRequest, reply: RaftReply, arrival: Arrival): void;
   /** The answer reaches who asked. */
@@ -75,6 +89,7 @@ export class SimNetwork {
   readonly #served = new Map<string, Served[]>();
   readonly #held = new Set<Held>();
   #arrivals = 0;
+  #flights = 0;
 
   constructor(scheduler: Scheduler, seed: number, latencyMs: number, maxAgeMs: number, tap: Wiretap) {
     this.latencyMs = latencyMs;
@@ -96,7 +111,7 @@ export class SimNetwork {
     this.#tap.leaves(from, to, request);
     return new Promise((resolve, reject) => {
       const bornAt = this.#scheduler.now;
-      this.#send(from.ip, to, () => this.#arrive(from, to, request, bornAt, resolve, reject));
+      this.#send(from.ip, to, request, () => this.#arrive(from, to, request, bornAt, resolve, reject));
     });
   }
 
@@ -163,7 +178,7 @@ export class SimNetwork {
         if (request.type === 'hold' && request.wait) this.#tap.disconnected(from, to, this.#arrival());
         reject(new Error(`nobody listens at ${to}`));
       };
-      this.#send(to, from.ip, () => from.host.post(refuse));
+      this.#send(to, from.ip, null, () => from.host.post(refuse));
       return undefined;
     }
     const { station, receive } = served;
@@ -207,7 +222,7 @@ export class SimNetwork {
     resolve: (reply: unknown) => void,
   ): void {
     const bornAt = this.#scheduler.now;
-    this.#send(from.ip, to.ip, () =>
+    this.#send(from.ip, to.ip, reply, () =>
       to.host.post(() => {
         if (this.#isTooOld(bornAt)) return;
         this.#tap.answered(from.ip, to, request, reply);
@@ -234,13 +249,17 @@ export class SimNetwork {
     return this.#scheduler.now - bornAt > this.maxAgeMs;
   }
 
-  #send(from: string, to: string, arrive: Work): void {
+  #send(from: string, to: string, message: Flight['message'], arrive: Work): void {
+    const fly = (ms: number): void => this.#fly(from, to, message, ms, arrive);
     const link = this.#link(from, to);
     const { random } = link;
-    if (link.blocks > 0) return;
+    if (link.blocks > 0) {
+      fly(Number.POSITIVE_INFINITY);
+      return;
+    }
     const delayMs = this.latencyMs * (1 + 3 * random.next());
     if (link.weathers.size === 0) {
-      this.#scheduler.after(delayMs, arrive);
+      fly(delayMs);
       return;
     }
     let copies = 1;
@@ -251,10 +270,27 @@ export class SimNetwork {
       moreMs += random.next() * jitterMs;
       if (random.chance(late)) moreMs += Math.min(5 / random.next(), this.maxAgeMs);
     }
+    if (copies === 0) fly(Number.POSITIVE_INFINITY);
     for (let copy = 0; copy < copies; copy++) {
-      this.#scheduler.after(delayMs + moreMs, arrive);
+      fly(delayMs + moreMs);
       moreMs += random.skewed(0.1, 300);
     }
+  }
+
+  #fly(from: string, to: string, message: Flight['message'], ms: number, arrive: Work): void {
+    const { now } = this.#scheduler;
+    this.#flights++;
+    const flight = { number: this.#flights, from, to, message, sentAt: now, arrivesAt: now + ms };
+    this.#tap.flies(flight);
+    this.#await(flight, arrive);
+  }
+
+  #await(flight: Flight, arrive: Work): void {
+    const { arrivesAt } = flight;
+    if (arrivesAt === Number.POSITIVE_INFINITY) return;
+    this.#scheduler.at(arrivesAt, () =>
+      flight.arrivesAt === arrivesAt ? arrive() : this.#await(flight, arrive),
+    );
   }
 
   #link(from: string, to: string): Link {

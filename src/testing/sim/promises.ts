@@ -50,6 +50,11 @@ export class Promises {
     });
   }
 
+  /** To whom `voter` is bound, and until when at least; it may be over. */
+  bondOf(voter: string): Pick<Bond, 'holder' | 'until'> | null {
+    return this.#bonds.get(voter) ?? null;
+  }
+
   /** `voter` saw the end of its connection to `holder`: beats that came before bind it no longer. */
   released(voter: string, holder: string, { order }: Arrival): void {
     this.#released.set(`${voter} ${holder}`, order);

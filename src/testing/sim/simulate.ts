@@ -187,7 +187,7 @@ async function runPhases(
   for (let phase = 0; phase < phases && !world.isOver; phase++) {
     const end = phase * phaseMs(cluster) + FAULTS_L * cluster.leaderTimeoutMs;
     data?.begin();
-    await runUntil(world, end);
+    await world.runUntil(end);
     if (world.isOver) break;
     world.timeline.add('', 'all faults end');
     data?.calm();
@@ -217,10 +217,10 @@ async function heal(
   const look = (): void => {
     for (const view of views) view.look();
   };
-  await runUntil(world, bound, look);
+  await world.runUntil(bound, look);
   if (!world.isOver) for (const view of views) view.check();
   const check = data?.settle();
-  await runUntil(world, end, look);
+  await world.runUntil(end, look);
   if (!world.isOver) check?.();
   const agreedAt = views.map(({ since }) => since ?? Number.NaN);
   const lastAt = Math.max(...agreedAt);
@@ -275,15 +275,6 @@ class Agreement {
       })
       .join(', ');
   }
-}
-
-async function runUntil(world: World, end: number, afterEach: () => void = () => {}): Promise<void> {
-  while (world.scheduler.next <= end && !world.isOver) {
-    const follows = world.step();
-    if (follows !== undefined) await follows;
-    afterEach();
-  }
-  if (!world.isOver) world.scheduler.now = Math.max(world.scheduler.now, end);
 }
 
 type Leader = Pick<PeerSnapshot, 'ip' | 'term'>;

@@ -72,6 +72,11 @@ export class Watch {
     this.#promises = new Promises(report, around.clockDrift);
   }
 
+  /** To whom `voter` is bound by the beats that it acknowledged, and until when at least; it may be over. */
+  bondOf(voter: string): { readonly holder: string; readonly until: number } | null {
+    return this.#promises.bondOf(voter);
+  }
+
   /** `state` became durable at `ip`. */
   saved(ip: string, state: StoredState): void {
     this.#records.saved(ip, state);

@@ -26,7 +26,7 @@ import type { FaultTrigger } from './faults.js';
 import { type ClockRates, SimHost } from './host.js';
 import { Ledger } from './ledger.js';
 import { Mirror } from './mirror.js';
-import { type Arrival, SimNetwork, type Station, type Wiretap } from './network.js';
+import { type Arrival, type Flight, SimNetwork, type Station, type Wiretap } from './network.js';
 import { SimRandom } from './random.js';
 import type { Told } from './records.js';
 import { breathe, Scheduler, settle } from './scheduler.js';
@@ -182,6 +182,8 @@ export class World implements Wiretap {
   events = 0;
   /** Told of what a peer does that a fault may wait for. */
   onTrigger: (place: Place, trigger: FaultTrigger, group: string) => void = () => {};
+  /** Told of each message as it leaves. */
+  onFlight: (flight: Flight) => void = () => {};
   readonly #options: WorldOptions;
   /** Who votes at first. */
   readonly #voters: ReadonlySet<string>;
@@ -336,6 +338,16 @@ export class World implements Wiretap {
     return this.events % BREATHES_EVERY === 0 ? breatheAfter(follows) : follows;
   }
 
+  /** Does all that is due until `end`, or until the run is over. */
+  async runUntil(end: number, afterEach: () => void = () => {}): Promise<void> {
+    while (this.scheduler.next <= end && !this.isOver) {
+      const follows = this.step();
+      if (follows !== undefined) await follows;
+      afterEach();
+    }
+    if (!this.isOver) this.scheduler.now = Math.max(this.scheduler.now, end);
+  }
+
   /** Starts the process of a place, unless one runs. */
   async start(place: Place): Promise<void> {
     if (place.process !== null) return;
@@ -425,6 +437,10 @@ export class World implements Wiretap {
   }
 
   // ---- What the observer sees
+
+  flies(flight: Flight): void {
+    this.onFlight(flight);
+  }
 
   leaves(from: Station, to: string, request: RaftRequest): void {
     this.#trace(from.name, 'sends', to, request);
