@@ -52,6 +52,18 @@ export type {
   WritesReply,
   WritesRequest,
 } from './core/messages.js';
+export type {
+  CommonMetrics,
+  HostMetrics,
+  LeaderChange,
+  LinkMetrics,
+  PeerMetrics,
+  RaftMetrics,
+  ReceivedMetrics,
+  SaveMetrics,
+  SentMetrics,
+  Tally,
+} from './core/metrics.js';
 export type { NacosDatums, NacosWrite } from './core/nacos-datums.js';
 export type {
   NacosCommit,
@@ -87,7 +99,7 @@ export type { Snapshot } from './core/snapshot.js';
 export type { Timing } from './core/timing.js';
 export type { Forwarded, MembersWrite, Write } from './core/writes.js';
 export type { Clock } from './node/clock.js';
-export type { LateCalls, Submit } from './node/controller.js';
+export type { LateCalls, Submit, Watch } from './node/controller.js';
 export { RaftController } from './node/controller.js';
 export type { LeaderContext, WaitOptions } from './node/leading.js';
 export type { Datum, DatumListener, KeyPattern } from './node/listeners.js';

@@ -176,6 +176,11 @@ export class RaftCore {
     return this.peers.rules.leases ? this.#lease.leftMs(Math.max(now, this.#now)) : Number.POSITIVE_INFINITY;
   }
 
+  /** Up to which seq `ip` is known to hold what this peer holds; null while it does not lead, or without a registry. */
+  matchOf(ip: string): number | null {
+    return this.#self.state === 'LEADER' ? (this.#registry?.match(ip) ?? null) : null;
+  }
+
   /** When `tick` is due at the latest, in ms of the caller's clock; minus infinity before the first input. */
   nextDeadline(): number {
     if (this.#now === Number.NEGATIVE_INFINITY) return Number.NEGATIVE_INFINITY;

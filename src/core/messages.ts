@@ -1,6 +1,7 @@
 import type { Batch, StoredDatum } from './datum.js';
 import type { RaftErrorCode } from './errors.js';
 import type { MemberChange } from './members.js';
+import type { HostMetrics, RaftMetrics } from './metrics.js';
 import type { NacosDatumsReply, NacosDoneReply, NacosRequest } from './nacos-messages.js';
 import type { PeerSnapshot } from './peer.js';
 
@@ -336,6 +337,7 @@ export type RaftRequest =
   | { readonly type: 'leader' }
   | { readonly type: 'state' }
   | ({ readonly type: 'resign' } & ResignRequest)
+  | { readonly type: 'metrics' }
   | NacosRequest;
 
 /** Everything that a peer answers. */
@@ -356,6 +358,8 @@ export type RaftReply =
   | LeaderReply
   | StateReply
   | ResignReply
+  | RaftMetrics
+  | HostMetrics
   | NacosDatumsReply
   | NacosDoneReply
   | ErrorReply;

@@ -2,10 +2,12 @@ import createDebug from 'debug';
 import { RaftCore } from '../core/core.js';
 import { RaftError, textOf } from '../core/errors.js';
 import type { ErrorReply, GroupReplies, GroupRequest, RaftReply, RaftRequest } from '../core/messages.js';
+import type { HostMetrics } from '../core/metrics.js';
 import type { Output, SaveOutput, StoredState } from '../core/outputs.js';
 import { MAX_MS } from '../core/timing.js';
 import { HostTime } from '../node/clock.js';
 import { errorReply } from '../node/controller.js';
+import type { Counts } from '../node/counts.js';
 import { decodeRequest } from '../node/decode.js';
 import { Requests } from '../node/requests.js';
 import { movesOf } from './balance.js';
@@ -37,6 +39,8 @@ export interface SeatOptions {
 export interface HostHooks {
   /** Leaderships may have ended: called before the first of them is looked at. */
   readonly leadershipsMayBeOver: () => void;
+  /** What is known of the host. */
+  readonly metrics: () => HostMetrics;
   /** The driver can not go on. It takes no more input. */
   readonly failed: (error: RaftError) => void;
 }
@@ -45,6 +49,7 @@ export interface HostHooks {
 export class HostDriver {
   readonly #options: ResolvedHostOptions;
   readonly #hooks: HostHooks;
+  readonly #counts: Counts;
   readonly #time: HostTime;
   readonly #requests: Requests;
   readonly #saver: Saver;
@@ -67,13 +72,14 @@ export class HostDriver {
   #isStopping = false;
   #isRunning = true;
 
-  constructor(options: ResolvedHostOptions, hooks: HostHooks) {
+  constructor(options: ResolvedHostOptions, hooks: HostHooks, counts: Counts) {
     this.#options = options;
     this.#hooks = hooks;
+    this.#counts = counts;
     const { clock, transport, store, timing, ip, members, random } = options;
     this.#time = new HostTime(clock);
-    this.#requests = new Requests(transport, clock, timing.leaderTimeoutMs / 2);
-    this.#saver = new Saver(store);
+    this.#requests = new Requests(transport, clock, timing.leaderTimeoutMs / 2, counts.traffic);
+    this.#saver = new Saver({ save: (states) => counts.saving(() => store.save(states)) });
     const others = members.ips.filter((one) => one !== ip);
     const voters = members.voters.map((member) => member.ip).filter((one) => one !== ip);
     this.#outbox = new Outbox({
@@ -171,10 +177,16 @@ export class HostDriver {
    * Answers any request. Never rejects: a refusal is an `ErrorReply`.
    */
   async receive(raw: unknown): Promise<RaftReply> {
+    let type: RaftRequest['type'] | 'unknown' = 'unknown';
     try {
       if (!this.#isRunning) throw notRunning();
-      return await this.#answer(decodeRequest(raw));
+      const request = decodeRequest(raw);
+      type = request.type;
+      const reply = await this.#answer(request);
+      this.#counts.traffic.received(type, false);
+      return reply;
     } catch (error) {
+      this.#counts.traffic.received(type, true);
       return errorReply(error);
     }
   }
@@ -224,6 +236,8 @@ export class HostDriver {
         return this.#answerAll(request.requests);
       case 'state':
         return { ip: this.#options.ip, ...this.size };
+      case 'metrics':
+        return this.#hooks.metrics();
       default:
         throw new RaftError('UNSUPPORTED', `this peer is a host of groups, and takes no ${request.type}`);
     }
@@ -401,7 +415,7 @@ export class HostDriver {
     if (!this.#isRunning) return;
     const error =
       cause instanceof RaftError ? cause : new RaftError('INTERNAL', `a bug: ${textOf(cause)}`, { cause });
-    debug('stopped: %s %s', error.code, error.message);
+    debug('stopped: %s %s; see to the cause, then start it again', error.code, error.message);
     this.stop();
     this.#hooks.failed(error);
   }

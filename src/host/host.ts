@@ -1,14 +1,17 @@
 import createDebug from 'debug';
+import type { EventEmitter } from 'eventemitter3';
 import { Emitter } from '../core/emitter.js';
 import { RaftError } from '../core/errors.js';
 import type { LeaderLostEvent, MakeLeaderEvent } from '../core/events.js';
 import { GROUP_NAME, isGroupName } from '../core/group-name.js';
+import type { HostMetrics } from '../core/metrics.js';
 import type { StoredState } from '../core/outputs.js';
+import { Counts } from '../node/counts.js';
 import { ExitSignals } from '../node/exit-signals.js';
 import { shortText } from '../node/fields.js';
 import { closeAll, Lifecycle } from '../node/lifecycle.js';
 import { type GroupHost, RaftGroup } from './group.js';
-import { HostDriver } from './host-driver.js';
+import { HostDriver, type HostHooks } from './host-driver.js';
 import { type RaftHostOptions, type ResolvedHostOptions, resolveHostOptions } from './host-options.js';
 import type { SeatEvent } from './seat.js';
 
@@ -39,6 +42,7 @@ export interface GroupOptions {
  */
 export class RaftHost extends Emitter<RaftHostEvents> {
   readonly #options: ResolvedHostOptions;
+  readonly #counts: Counts;
   readonly #groupHost: GroupHost;
   readonly #groups = new Map<string, RaftGroup>();
   /** What the store held of groups that were not opened yet, or were left. */
@@ -51,6 +55,7 @@ export class RaftHost extends Emitter<RaftHostEvents> {
     super();
     this.#options = resolveHostOptions(options);
     this.#lifecycle = new Lifecycle(new ExitSignals(this.#options.stopOnSignals, () => this.stop()));
+    this.#counts = new Counts(this.#options.ip, this.#options.clock);
     this.#groupHost = {
       ip: this.#options.ip,
       leave: (group) => this.#leave(group),
@@ -117,6 +122,35 @@ export class RaftHost extends Emitter<RaftHostEvents> {
     return this.stop();
   }
 
+  /**
+   * What an operator wants to know of this host: what was counted since it was made, for all groups together. Plain data that
+   * has JSON.
+   */
+  metrics(): HostMetrics {
+    const { ip, members, timing, clock } = this.#options;
+    const now = clock.now();
+    return {
+      ip,
+      isRunning: this.#driver !== null,
+      leaderTimeoutMs: timing.leaderTimeoutMs,
+      groups: this.#groups.size,
+      leads: this.#driver?.size.leads ?? 0,
+      ...this.#counts.metrics(),
+      peers: members.ips
+        .filter((other) => other !== ip)
+        .map((other) => this.#counts.traffic.linkTo(other, now)),
+    };
+  }
+
+  /** Counts the errors as they are told; see the base class. */
+  override emit<Name extends EventEmitter.EventNames<RaftHostEvents>>(
+    name: Name,
+    ...args: Parameters<EventEmitter.EventListener<RaftHostEvents, Name>>
+  ): boolean {
+    if (name === 'error') this.#counts.told('error', args[0]);
+    return super.emit(name, ...args);
+  }
+
   #open(driver: HostDriver, group: RaftGroup): void {
     const { name, bootstrap } = group;
     const stored = this.#stored.get(name) ?? null;
@@ -137,6 +171,7 @@ export class RaftHost extends Emitter<RaftHostEvents> {
   }
 
   #told(group: RaftGroup, { name, event }: SeatEvent): void {
+    if (name !== 'error') this.#counts.told(name, event);
     if (name === 'makeLeader') this.emit('makeLeader', group, event as MakeLeaderEvent);
     else if (name === 'leaderLost') this.emit('leaderLost', group, event as LeaderLostEvent);
     else if (name === 'error') this.emit('error', event as RaftError);
@@ -145,12 +180,14 @@ export class RaftHost extends Emitter<RaftHostEvents> {
   async #start(): Promise<void> {
     const { ip, store, transport } = this.#options;
     this.#stored = new Map(await store.open(ip));
-    const driver = new HostDriver(this.#options, {
+    const hooks: HostHooks = {
       leadershipsMayBeOver: () => {
         for (const group of this.#groups.values()) group.checkLeadership();
       },
+      metrics: () => this.metrics(),
       failed: (error) => this.#failed(error),
-    });
+    };
+    const driver = new HostDriver(this.#options, hooks, this.#counts);
     this.#driver = driver;
     try {
       for (const group of this.#groups.values()) this.#open(driver, group);

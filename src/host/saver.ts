@@ -15,11 +15,11 @@ class Write {
 
 /** Saves the states of many groups: one write at a time, in which all go along that came during the former one. */
 export class Saver {
-  readonly #store: GroupStore;
+  readonly #store: Pick<GroupStore, 'save'>;
   #next: Write | null = null;
   #isWriting = false;
 
-  constructor(store: GroupStore) {
+  constructor(store: Pick<GroupStore, 'save'>) {
     this.#store = store;
   }
 

@@ -18,6 +18,7 @@ import type {
   WritesReply,
   WritesRequest,
 } from '../core/messages.js';
+import type { RaftMetrics } from '../core/metrics.js';
 import type { NacosDoneReply } from '../core/nacos-messages.js';
 import { type PeerSnapshot, RaftPeer } from '../core/peer.js';
 import type { MembersWrite, Write } from '../core/writes.js';
@@ -36,20 +37,34 @@ export interface LateCalls {
   readonly resign: (to?: string) => Promise<string>;
 }
 
+/** Who counts what is asked of a peer, and tells what was counted. */
+export interface Watch {
+  readonly received: (type: RaftRequest['type'] | 'unknown', isRefused: boolean) => void;
+  readonly metrics: () => RaftMetrics;
+}
+
 /** What an inbound request may do. Everything that it is given is checked first; nothing is trusted. */
 export class RaftController {
   readonly #submit: Submit;
   readonly #late: LateCalls;
   readonly #nacos: NacosRegistry | null;
+  readonly #watch: Watch | null;
 
   /**
    * @param late takes writes, reads, orders to resign, and what is to be held; without it they are refused as `UNSUPPORTED`
    * @param nacos who publishes and removes under the rules of Nacos; without it such requests are refused
+   * @param watch who counts requests; without it nobody does, and there are no metrics to ask for
    */
-  constructor(submit: Submit, late: LateCalls = NONE, nacos: NacosRegistry | null = null) {
+  constructor(
+    submit: Submit,
+    late: LateCalls = NONE,
+    nacos: NacosRegistry | null = null,
+    watch: Watch | null = null,
+  ) {
     this.#submit = submit;
     this.#late = late;
     this.#nacos = nacos;
+    this.#watch = watch;
   }
 
   /**
@@ -58,9 +73,15 @@ export class RaftController {
    * @param gone aborted when the asker is gone before its answer
    */
   async receive(raw: unknown, gone?: AbortSignal): Promise<RaftReply> {
+    let type: RaftRequest['type'] | 'unknown' = 'unknown';
     try {
-      return await this.#answer(decodeRequest(raw), gone);
+      const request = decodeRequest(raw);
+      type = request.type;
+      const reply = await this.#answer(request, gone);
+      this.#watch?.received(type, false);
+      return reply;
     } catch (error) {
+      this.#watch?.received(type, true);
       return errorReply(error);
     }
   }
@@ -141,6 +162,8 @@ export class RaftController {
         return this.getState();
       case 'resign':
         return this.#resign(request);
+      case 'metrics':
+        return this.#metrics();
       case 'nacosGet':
         return this.#submit((core) => nacosDatums(core).received(request));
       case 'nacosCommit':
@@ -152,6 +175,12 @@ export class RaftController {
       case 'nacosRemove':
         return this.#asOriginal((nacos) => nacos.remove(request));
     }
+  }
+
+  /** At once, whatever waits for its turn: who asks wants to know that, too. */
+  async #metrics(): Promise<RaftMetrics> {
+    if (this.#watch === null) throw new RaftError('UNSUPPORTED', 'nobody counts here');
+    return this.#watch.metrics();
   }
 
   async #write({ process, term, writes }: WritesRequest): Promise<WritesReply> {

@@ -76,6 +76,7 @@ export function decodeRequest(raw: unknown): RaftRequest {
       };
     case 'leader':
     case 'state':
+    case 'metrics':
       return { type };
     case 'resign':
       return fields.has('to') ? { type, to: fields.ip('to') } : { type };

@@ -8,6 +8,7 @@ import type { AnswerOutput, NacosDatumOutput, Output, SaveOutput } from '../core
 import { MAX_MS } from '../core/timing.js';
 import { type MembersWrite, outcomeUnknown, type Write } from '../core/writes.js';
 import { HostTime } from './clock.js';
+import type { Counts } from './counts.js';
 import { decodeBeatReply, decodePeerReply, decodeVoteReply } from './decode.js';
 import { decodeDatumsReply, decodeKeysReply } from './decode-data.js';
 import { decodeDoneReply, decodeNacosDatumsReply } from './decode-nacos.js';
@@ -82,6 +83,7 @@ export class Driver {
   readonly #core: RaftCore;
   readonly #options: ResolvedOptions;
   readonly #hooks: DriverHooks;
+  readonly #counts: Counts;
   readonly #time: HostTime;
   readonly #requests: Requests;
   readonly #holds: Holds;
@@ -101,12 +103,14 @@ export class Driver {
   #transfer: Promise<RaftError | null> = Promise.resolve(null);
   readonly #gained = (ms: number): void => this.#core.wallClockGained(ms);
 
-  constructor(core: RaftCore, options: ResolvedOptions, hooks: DriverHooks) {
+  constructor(core: RaftCore, options: ResolvedOptions, hooks: DriverHooks, counts: Counts) {
     this.#core = core;
     this.#options = options;
     this.#hooks = hooks;
+    this.#counts = counts;
     this.#time = new HostTime(options.clock);
-    this.#requests = new Requests(options.transport, options.clock, core.timing.leaderTimeoutMs / 2);
+    const deadlineMs = core.timing.leaderTimeoutMs / 2;
+    this.#requests = new Requests(options.transport, options.clock, deadlineMs, counts.traffic);
     this.nacos = new NacosRegistry(
       core,
       (input) => this.submit(input),
@@ -149,6 +153,21 @@ export class Driver {
   /** How many ms of the core's lease are left now, by a fresh look at the clock. */
   get leaseLeftMs(): number {
     return this.#isRunning ? this.#core.leaseLeftMs(this.#now()) : 0;
+  }
+
+  /** What `see` reads of the core at once, out of turn; it must change nothing. */
+  look<T>(see: (core: RaftCore, now: number) => T): T {
+    return see(this.#core, this.#now());
+  }
+
+  /** How many inputs wait: for their turn, or for a save. */
+  get queueLength(): number {
+    return this.#mailbox.length + (this.#inHand === null ? 0 : 1);
+  }
+
+  /** How many writes and reads have no outcome yet. */
+  get callsWaiting(): number {
+    return this.#callers.size;
   }
 
   /**
@@ -415,14 +434,16 @@ export class Driver {
   }
 
   async #save({ state, data }: SaveOutput): Promise<void> {
-    await stored(() => this.#options.store.save(state, data));
+    await this.#counts.saving(() => stored(() => this.#options.store.save(state, data)));
     this.#core.saved(state, this.#now(), data);
   }
 
   async #keep({ key, datum, isStored }: NacosDatumOutput): Promise<void> {
     const { nacosDatums } = this.#options;
     if (nacosDatums !== null && isStored)
-      await stored(() => (datum === null ? nacosDatums.remove(key) : nacosDatums.write(datum)));
+      await this.#counts.saving(() =>
+        stored(() => (datum === null ? nacosDatums.remove(key) : nacosDatums.write(datum))),
+      );
     if (datum !== null || isStored)
       this.#events.push({ name: 'changes', emit: () => this.#hooks.nacosChanged({ key, datum }) });
   }
@@ -485,7 +506,7 @@ export class Driver {
   #fail(cause: unknown): void {
     const error =
       cause instanceof RaftError ? cause : new RaftError('INTERNAL', `a bug: ${textOf(cause)}`, { cause });
-    debug('stopped: %s %s', error.code, error.message);
+    debug('stopped: %s %s; see to the cause, then start it again', error.code, error.message);
     this.stop();
     this.#hooks.failed(error);
   }

@@ -1,4 +1,5 @@
 import createDebug from 'debug';
+import type { EventEmitter } from 'eventemitter3';
 import { RaftCore } from '../core/core.js';
 import type { StoredData } from '../core/datum.js';
 import type { Datums } from '../core/datums.js';
@@ -6,16 +7,19 @@ import { Emitter } from '../core/emitter.js';
 import { RaftError } from '../core/errors.js';
 import type { MakeLeaderEvent, RaftEvents } from '../core/events.js';
 import type { Member } from '../core/membership.js';
+import type { RaftMetrics } from '../core/metrics.js';
 import type { StoredState } from '../core/outputs.js';
 import type { PeerSnapshot, PeerState } from '../core/peer.js';
 import { type Dues, RaftPeerSet } from '../core/peer-set.js';
 import type { Stored } from '../stores/store.js';
 import { RaftController } from './controller.js';
-import { Driver } from './driver.js';
+import { Counts } from './counts.js';
+import { Driver, type DriverHooks } from './driver.js';
 import { ExitSignals } from './exit-signals.js';
 import { type LeaderContext, Leading, type WaitOptions } from './leading.js';
 import { closeAll, Lifecycle } from './lifecycle.js';
 import { type Datum, type DatumListener, type KeyPattern, Listeners, matches, toDatum } from './listeners.js';
+import { metricsOf } from './metrics.js';
 import { type NacosChange, NacosData } from './nacos-data.js';
 import { type RaftNodeOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { type AddPeerOptions, type Published, RegistryClient, type WriteOptions } from './registry-client.js';
@@ -49,6 +53,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     return this.#driver.nacos;
   });
   readonly #options: ResolvedOptions;
+  readonly #counts: Counts;
   readonly #leading = new Leading(this);
   #peers: RaftPeerSet;
   readonly #listeners = new Listeners((error) => this.emit('error', error));
@@ -64,6 +69,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
   constructor(options: RaftNodeOptions) {
     super();
     this.#options = resolveOptions(options);
+    this.#counts = new Counts(this.#options.ip, this.#options.clock);
     this.#sendBeatOnly = this.#options.sendBeatOnly;
     this.#peers = this.#newPeers();
     this.#lifecycle = new Lifecycle(new ExitSignals(this.#options.stopOnSignals, () => this.stop()));
@@ -190,7 +196,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * committed, whole
    */
   async publish(key: string, value: unknown, options: WriteOptions = {}): Promise<Published> {
-    return this.#data().publish(key, value, options);
+    return this.#counts.writes.watched(this.#data().publish(key, value, options));
   }
 
   /**
@@ -199,7 +205,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * @throws RaftError as `publish`
    */
   async remove(key: string, options: WriteOptions = {}): Promise<boolean> {
-    return this.#data().remove(key, options);
+    return this.#counts.writes.watched(this.#data().remove(key, options));
   }
 
   /**
@@ -209,7 +215,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * @throws RaftError `NO_LEADER`, `NOT_LEADER`, `NOT_RUNNING`, `UNSUPPORTED`, `TIMEOUT`, `UNREACHABLE`
    */
   async readDatum(key: string): Promise<Datum | null> {
-    return this.#data().read(key);
+    return this.#counts.reads.watched(this.#data().read(key));
   }
 
   /** What this peer knows to be committed under `key`, at once; it may lag. Null when there is none. */
@@ -299,6 +305,31 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     return this.#leading.whileLeader(job, options);
   }
 
+  /**
+   * What an operator wants to know: what this peer is now, and what was counted since the node was made, through its starts
+   * and stops. Plain data that has JSON; cheap, for nothing is kept for it but counters.
+   */
+  metrics(): RaftMetrics {
+    return metricsOf({
+      options: this.#options,
+      counts: this.#counts,
+      peers: this.#peers,
+      driver: this.#driver,
+      datums: this.#datums,
+      isLeader: this.isLeader(),
+      leader: this.leader?.ip ?? null,
+    });
+  }
+
+  /** Counts each event as it is told; see the base class. */
+  override emit<Name extends EventEmitter.EventNames<RaftNodeEvents>>(
+    name: Name,
+    ...args: Parameters<EventEmitter.EventListener<RaftNodeEvents, Name>>
+  ): boolean {
+    this.#counts.told(name, args[0]);
+    return super.emit(name, ...args);
+  }
+
   async #start(): Promise<void> {
     const { ip, store, transport, rules, timing, random, bootstrap, rejoin, registry, releaseOnDisconnect } =
       this.#options;
@@ -319,17 +350,21 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
         nacosDatums,
       });
       core.sendBeatOnly = this.#sendBeatOnly;
-      const driver = new Driver(core, this.#options, {
+      const hooks: DriverHooks = {
         emit: (name, event) => this.#tell(name, event),
         changed: (changes) => this.#listeners.changed(changes),
         nacosChanged: (change) => this.emit('nacosDatum', change),
         leadershipMayBeOver: () => this.isLeader(),
         failed: (error) => this.#failed(error),
-      });
+      };
+      const driver = new Driver(core, this.#options, hooks, this.#counts);
       // Before the first request can come: what it commits is told after what the store held.
       this.#datums = core.datums;
       this.#listeners.attach(core.datums);
-      const controller = new RaftController((input) => driver.submit(input), driver, driver.nacos);
+      const controller = new RaftController((input) => driver.submit(input), driver, driver.nacos, {
+        received: (type, isRefused) => this.#counts.traffic.received(type, isRefused),
+        metrics: () => this.metrics(),
+      });
       await transport.start(ip, (request, from, gone) => {
         debug('request from %s', from);
         return controller.receive(request, gone);
@@ -345,10 +380,8 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
       await this.#close().catch(() => {});
       throw error;
     }
-    if (stored === null && store.durable)
-      this.#warn('EMPTY_STORE', `the store of ${ip} is empty: new, or lost`);
-    if (rules === 'nacos')
-      this.#warn('NACOS_RULES', 'two leaders are possible for minutes, as in the original');
+    if (stored === null && store.durable) this.#warn('EMPTY_STORE', emptyStore(ip, registry !== undefined));
+    if (rules === 'nacos') this.#warn('NACOS_RULES', NACOS_RULES);
   }
 
   async #stop(started: Promise<void> | null): Promise<void> {
@@ -407,6 +440,18 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     });
     return new RaftPeerSet({ local: ip, members, rules, freshDues });
   }
+}
+
+const NACOS_RULES =
+  'two leaders are possible for minutes, as in the original: when no original peer is left, stop all members, and start them ' +
+  "without `rules: 'nacos'`";
+
+function emptyStore(ip: string, hasData: boolean): string {
+  const isNew = 'in a new cluster start all members, or give them `bootstrap: true`';
+  const isLost = hasData
+    ? 'a lost store is filled by the others: call removePeer, addPeer and promote to have this peer vote again'
+    : 'a lost store is made good by the others: nothing is to be done while most of them kept theirs';
+  return `the store of ${ip} is empty: ${isNew}; ${isLost}`;
 }
 
 /** The core keeps the state that it was given: the data that came with it would stay in memory beside its own. */

@@ -2,18 +2,25 @@ import { RaftError, textOf } from '../core/errors.js';
 import type { RaftRequest } from '../core/messages.js';
 import type { RequestOptions, Transport } from '../transports/transport.js';
 import type { Clock } from './clock.js';
+import { Traffic } from './traffic.js';
 
 /** Asks other peers, each with a deadline; whatever a transport does, each request ends exactly once. */
 export class Requests {
   readonly #transport: Transport;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
+  readonly #traffic: Traffic;
   readonly #open = new Set<OpenRequest>();
 
-  constructor(transport: Transport, clock: Clock, deadlineMs: number) {
+  /**
+   * @param deadlineMs how long to wait for an answer
+   * @param traffic where requests are counted
+   */
+  constructor(transport: Transport, clock: Clock, deadlineMs: number, traffic: Traffic = new Traffic()) {
     this.#transport = transport;
     this.#clock = clock;
     this.#deadlineMs = deadlineMs;
+    this.#traffic = traffic;
   }
 
   /**
@@ -34,15 +41,21 @@ export class Requests {
     failed: (error: RaftError) => void,
     deadlineMs: number = this.#deadlineMs,
   ): void {
-    const open = new OpenRequest(failed);
+    const sentAt = this.#clock.now();
+    const open = new OpenRequest((error) => {
+      this.#traffic.unanswered(request.type, error.code === 'TIMEOUT');
+      failed(error);
+    });
     open.cancelTimer = this.#clock.setTimer(() => this.#abort(open, timeout(to, deadlineMs)), deadlineMs);
     this.#open.add(open);
     this.#request(to, request, open).then(
       (reply) => {
-        if (this.#close(open)) answered(reply);
+        if (!this.#close(open)) return;
+        this.#traffic.answered(to, request.type, reply, sentAt, this.#clock.now());
+        answered(reply);
       },
       (cause: unknown) => {
-        if (this.#close(open)) failed(asRaftError(cause, to));
+        if (this.#close(open)) open.fail(asRaftError(cause, to));
       },
     );
   }
@@ -60,8 +73,12 @@ export class Requests {
     failed: (to: string, error: RaftError) => void,
   ): void {
     const silent = new Set(to);
+    const sentAt = this.#clock.now();
     const open = new OpenRequest((error) => {
-      for (const ip of silent) failed(ip, error);
+      for (const ip of silent) {
+        this.#traffic.unanswered(request.type, error.code === 'TIMEOUT');
+        failed(ip, error);
+      }
     });
     const end = (error: RaftError): void => {
       if (this.#open.has(open)) this.#abort(open, error);
@@ -75,6 +92,7 @@ export class Requests {
     const heard = (from: string, reply: unknown): void => {
       if (!this.#open.has(open) || !silent.delete(from)) return;
       if (silent.size === 0) this.#close(open);
+      this.#traffic.answered(from, request.type, reply, sentAt, this.#clock.now());
       answered(from, reply);
     };
     try {
@@ -133,6 +151,11 @@ class OpenRequest implements RequestOptions {
   abort(error: RaftError): void {
     this.#error = error;
     this.#aborter?.abort(error);
+    this.#failed(error);
+  }
+
+  /** There is no answer. */
+  fail(error: RaftError): void {
     this.#failed(error);
   }
 }

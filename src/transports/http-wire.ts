@@ -21,7 +21,7 @@ export function asHeader(ip: string): string {
 }
 
 /** What each kind of request may be sent with. A `GET` is for people and health checks and changes nothing. */
-export const METHODS: Readonly<Record<RaftRequest['type'], readonly string[]>> = {
+export const METHODS: Readonly<Record<Exclude<RaftRequest['type'], 'metrics'>, readonly string[]>> = {
   vote: ['POST'],
   beat: ['POST'],
   transfer: ['POST'],

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { freeAddresses } from '../../src/cli/demo/addresses.js';
-import { Run, until } from './runs.js';
+import { type Run, runExample, until } from '../runs.js';
 
 const names = ['billing-0', 'billing-1', 'billing-2'];
 const folder = new URL('../../examples/deployment/', import.meta.url);
@@ -40,7 +40,7 @@ test('The service finds its peers in a file, and the leader hands over when it i
       PORT: portOf(at),
       ADMIN_PORT: portOf(at + 3),
     };
-    runs.set(ip, new Run('deployment/service.ts', [], env));
+    runs.set(ip, runExample('deployment/service.ts', [], env));
   }
   /** The last that all of them know to lead, but `former`. */
   const leader = (former = ''): Promise<string> =>

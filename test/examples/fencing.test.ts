@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { freeAddresses } from '../../src/cli/demo/addresses.js';
 import type { Guarded } from '../../examples/fencing/guarded.js';
 import { inPostgres } from '../../examples/fencing/postgres.js';
 import { inRedis } from '../../examples/fencing/redis.js';
 import { inS3 } from '../../examples/fencing/s3.js';
+import { freeAddresses } from '../../src/cli/demo/addresses.js';
 import { hasPostgres, startPostgres } from '../brokers/postgres.js';
 import { REDIS, Server } from '../brokers/server.js';
 import { isInstalled } from '../debian.js';
-import { Run, until } from './runs.js';
+import { type Run, runExample, until } from '../runs.js';
 
 interface Store {
   readonly url: string;
@@ -91,7 +91,7 @@ describe.each([
 
   test('refuses what a leader writes that was paused while another one led', async () => {
     const ips = await freeAddresses(3);
-    runs.push(...ips.map((ip) => new Run('fencing.ts', [ip, ips.join(), store.url])));
+    runs.push(...ips.map((ip) => runExample('fencing.ts', [ip, ips.join(), store.url])));
     const writer = (others: readonly Run[]): Promise<Run> =>
       until(
         () => others.find(({ output }) => output.includes('wrote line 1')) ?? null,

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { freeAddresses } from '../../src/cli/demo/addresses.js';
 import { REDIS, Server } from '../brokers/server.js';
 import { isInstalled } from '../debian.js';
-import { Run, until } from './runs.js';
+import { type Run, runExample, until } from '../runs.js';
 
 const started: AsyncDisposable[] = [];
 
@@ -13,7 +13,7 @@ afterEach(async () => {
 /** Three processes of an example. */
 async function three(example: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
   const ips = await freeAddresses(3);
-  const runs = new Map(ips.map((ip) => [ip, new Run(example, [ip, ips.join(), ...args], env)]));
+  const runs = new Map(ips.map((ip) => [ip, runExample(example, [ip, ips.join(), ...args], env)]));
   started.push(...runs.values());
   return runs;
 }

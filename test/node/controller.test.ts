@@ -403,6 +403,7 @@ function expectValid(request: unknown, reply: RaftReply): void {
   else if (type === 'transfer' || type === 'peer') decodePeerReply(sent);
   else if (type === 'writes') decodeWritesReply(sent, (request as { writes: [] }).writes.length);
   else if (type === 'leader') expect(Object.keys(sent)).toEqual(['leader']);
+  else if (type === 'metrics') expect(sent).toMatchObject({ isRunning: true, received: expect.any(Object) });
   else
     expect(Object.keys(sent).filter((key) => key !== 'leaseMs')).toEqual([
       ...['ip', 'state', 'term', 'leader', 'isLeader', 'rejoining', 'peers'],

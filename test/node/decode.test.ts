@@ -89,6 +89,13 @@ const SHAPES: readonly Shape[] = [
     root: 'request',
   },
   {
+    name: 'a metrics query',
+    decode: decodeRequest,
+    whole: { type: 'metrics' },
+    code: 'BAD_REQUEST',
+    root: 'request',
+  },
+  {
     name: 'a state query',
     decode: decodeRequest,
     whole: { type: 'state' },

@@ -89,7 +89,7 @@ export const arbitraryRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
     type: fc.constant('groups' as const),
     requests: fc.array(fc.record({ group: arbitraryGroup, request: arbitraryLetter }), { maxLength: 3 }),
   }),
-  fc.record({ type: fc.constantFrom('leader' as const, 'state' as const) }),
+  fc.record({ type: fc.constantFrom('leader' as const, 'state' as const, 'metrics' as const) }),
 );
 
 /** What reads what came from outside. */

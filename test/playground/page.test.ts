@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Live } from '../../examples/playground/live.js';
 import { fromHash, NEW_RUN } from '../../examples/playground/run.js';
 import { closeBrowser, openPage } from '../browser/chromium.js';
-import { Run } from '../examples/runs.js';
+import { runExample } from '../runs.js';
 
 /** Only so that a test fails at all, and a browser can be installed: nothing here depends on how long anything takes. */
 const PATIENT = { timeout: 30_000 };
@@ -14,7 +14,7 @@ let url = '';
 
 /** As a stranger would. */
 beforeAll(async () => {
-  await using run = new Run('playground/build.ts');
+  await using run = runExample('playground/build.ts');
   expect(await run.ends(), run.output).toBe(0);
   url = /^open (file:\S+)$/m.exec(run.output)?.[1] ?? '';
 });

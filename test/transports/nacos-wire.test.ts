@@ -412,6 +412,6 @@ function attempt(act: () => unknown): RaftError | null {
 
 /** Peers that did not vote, as raftbeat holds them. */
 function withVotes(reply: RaftReply): RaftReply {
-  if (!('peers' in reply)) return reply;
+  if (!('peers' in reply) || 'sent' in reply) return reply;
   return { ...reply, peers: reply.peers.map((peer) => ({ ...peer, voteFor: peer.voteFor ?? null })) };
 }
