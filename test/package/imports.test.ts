@@ -11,6 +11,8 @@ const { exports, dependencies, peerDependencies, peerDependenciesMeta } = JSON.p
 /** The packages that each import needs beyond the two of `dependencies`. */
 const OPTIONAL: Readonly<Record<string, readonly string[]>> = {
   './lmdb': ['lmdb'],
+  './opentelemetry': ['@opentelemetry/api'],
+  './prometheus': ['prom-client'],
   './websocket': ['ws'],
 };
 
