@@ -13,6 +13,8 @@ export const FRAME_BYTES = 128;
 const GRACE_MS = 250;
 /** What the ping before the end of a retired connection bears, unlike the others. */
 const LAST_CALL = Buffer.from('last call');
+/** The first frame of who dialed, for the proof that comes with it. */
+const NOTHING: Frame = {};
 /** Why a connection is closed, by RFC 6455, section 7.4.1. */
 const GOING_AWAY = 1001;
 const PROTOCOL_ERROR = 1002;
@@ -42,12 +44,15 @@ export class Link {
   readonly isDialed: boolean;
   /** Called when it is over. */
   onEnd: () => void = () => {};
+  /** Called when the other end has proven to know the secret by more than its call, which may be a repeated one. */
+  onProven: () => void = () => {};
   readonly #socket: WebSocket;
   readonly #options: LinkOptions;
   readonly #conversation: Conversation;
   readonly #looker: NodeJS.Timeout;
   /** How often it was looked since anything came. */
   #silentLooks = 0;
+  #isProven: boolean;
   #isEnding = false;
 
   constructor(socket: WebSocket, options: LinkOptions) {
@@ -55,6 +60,7 @@ export class Link {
     this.#options = options;
     this.peer = options.peer;
     this.isDialed = options.isDialed;
+    this.#isProven = options.isDialed || options.seal === null;
     this.#conversation = new Conversation({
       ip: options.peer.ip,
       receive: options.receive,
@@ -72,6 +78,11 @@ export class Link {
     socket.once('close', () => this.#ended());
     this.#looker = setInterval(() => this.#look(), options.pingMs);
     this.#looker.unref();
+    if (options.isDialed && options.seal !== null) this.#send(NOTHING);
+  }
+
+  get isProven(): boolean {
+    return this.#isProven;
   }
 
   get isOpen(): boolean {
@@ -124,8 +135,17 @@ export class Link {
     if (!this.isOpen) return;
     this.#silentLooks = 0;
     const frame = isBinary ? null : this.#read(data);
-    if (frame === null) this.#socket.close(PROTOCOL_ERROR);
-    else this.#conversation.received(frame);
+    if (frame === null) {
+      this.#socket.close(PROTOCOL_ERROR);
+      return;
+    }
+    if (!this.#isProven) this.#prove();
+    this.#conversation.received(frame);
+  }
+
+  #prove(): void {
+    this.#isProven = true;
+    this.onProven();
   }
 
   #read(data: RawData): object | null {

@@ -48,11 +48,16 @@ export class Links {
     return link.ask(request, signal);
   }
 
-  /** Takes a new connection in. */
+  /** Takes a new connection in, as soon as it is known who is at its other end. */
   add(link: Link): void {
-    const { ip } = link.peer;
     this.#all.add(link);
     link.onEnd = () => this.#ended(link);
+    if (link.isProven) this.#use(link);
+    else link.onProven = () => this.#use(link);
+  }
+
+  #use(link: Link): void {
+    const { ip } = link.peer;
     const former = this.#openTo(ip);
     const isBetter = former === null || this.#isBetter(link, former);
     if (isBetter) this.#open.set(ip, link);

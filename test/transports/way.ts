@@ -17,6 +17,8 @@ export async function wayTo(target: string, { isSlow = false } = {}) {
     /** How many connections were made. */
     connections: 0,
     isHeld: false,
+    /** Told of all that goes to the target. */
+    passed: (_: Buffer): void => {},
     cut: () => {
       for (const end of ends) end.destroy();
     },
@@ -37,6 +39,7 @@ export async function wayTo(target: string, { isSlow = false } = {}) {
       from.on('data', (data) => way.isHeld || write(data));
       from.on('error', () => {}).on('close', () => to.destroy());
     };
+    near.on('data', (data) => way.passed(data));
     pass(near, far);
     pass(far, near);
   });

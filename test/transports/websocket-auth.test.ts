@@ -74,6 +74,35 @@ describe('With a secret', () => {
     expect((await dialed(b.ip, headers)).status).toBe(401);
   });
 
+  test('nothing is asked over a call that was repeated, though its taker was started again', async () => {
+    const b = await peer({ secret: SECRET });
+    const { a, way } = await peerBy(b.ip, { secret: SECRET });
+    let call = Buffer.alloc(0);
+    way.passed = (data) => {
+      call = Buffer.concat([call, data]);
+    };
+    await a.ask(b.ip);
+    await b.transport.stop();
+    await b.transport.start(b.ip, answerPeer);
+    const names = ['x-raftbeat-ip', 'x-raftbeat-process', 'x-raftbeat-to', 'x-raftbeat-auth'];
+    const headers = names.map((name) => [
+      name,
+      new RegExp(`${name}: (.*)\r`, 'i').exec(String(call))?.[1] ?? '',
+    ]);
+    expect((await dialed(b.ip, Object.fromEntries(headers))).status).toBe(101);
+    expect(await b.ask(a.ip)).toEqual(SNAPSHOT);
+  });
+
+  test('who dialed proves to be there at once, though it has nothing to ask any more', async () => {
+    const a = await peer({ secret: SECRET });
+    const b = await peer({ secret: SECRET, address: (ip) => (ip === a.ip ? 'nowhere' : ip) });
+    const abort = new AbortController();
+    const asked = rejection(a.ask(b.ip, PEER, abort.signal));
+    abort.abort();
+    expect((await asked).code).toBe('ABORTED');
+    await expect.poll(() => b.ask(a.ip).catch(() => null)).toEqual(SNAPSHOT);
+  });
+
   test('what comes over a connection without its proof ends it, and is not received', async () => {
     const received: unknown[] = [];
     const b = await peer({ secret: SECRET }, async (request, from) => {
