@@ -11,8 +11,6 @@ const MAX_UNTAKEN = 4;
 export const FRAME_BYTES = 128;
 /** How long answers under way are waited for, and then a farewell, in ms. */
 const GRACE_MS = 250;
-/** What the ping before the end of a retired connection bears, unlike the others. */
-const LAST_CALL = Buffer.from('last call');
 /** The first frame of who dialed, for the proof that comes with it. */
 const NOTHING: Frame = {};
 /** Why a connection is closed, by RFC 6455, section 7.4.1. */
@@ -54,6 +52,8 @@ export class Link {
   #silentLooks = 0;
   #isProven: boolean;
   #isEnding = false;
+  /** How often it was asked whether the other end has caught up. */
+  #marks = 0;
 
   constructor(socket: WebSocket, options: LinkOptions) {
     this.#socket = socket;
@@ -69,9 +69,8 @@ export class Link {
       idle: () => this.#isEnding && this.#endWhenIdle(),
     });
     socket.on('message', (data, isBinary) => this.#received(data, isBinary));
-    socket.on('pong', (bearing) => {
+    socket.on('pong', () => {
       this.#silentLooks = 0;
-      if (bearing.equals(LAST_CALL)) this.#endWhenIdle();
     });
     // What is wrong with a connection ends it, and that is what counts.
     socket.on('error', () => {});
@@ -104,12 +103,20 @@ export class Link {
     this.#conversation.forsake(error);
   }
 
-  /**
-   * Ends it as soon as nothing is under way: another connection took its place, at the other end, too. The answer to the
-   * ping comes after all that was asked before.
-   */
+  /** Ends it as soon as nothing is under way, nor on its way here: another connection took its place, at both ends. */
   retire(): void {
-    this.#socket.ping(LAST_CALL);
+    this.whenCaughtUp(() => this.#endWhenIdle());
+  }
+
+  /** Calls `then` when all that was sent before has come to the other end, and all that it sent before that has come here. */
+  whenCaughtUp(then: () => void): void {
+    const mark = String(++this.#marks);
+    const caughtUp = (bearing: Buffer): void => {
+      if (bearing.toString() !== mark) return;
+      this.#socket.off('pong', caughtUp);
+      then();
+    };
+    this.#socket.on('pong', caughtUp).ping(mark);
   }
 
   /** Waits a little for the answers under way, and says farewell; resolved when the connection is gone. */

@@ -63,7 +63,8 @@ export class Links {
     if (isBetter) this.#open.set(ip, link);
     const better = isBetter ? link : former;
     const other = isBetter ? former : link;
-    if (other !== null && letsGo(better, other)) other.retire();
+    // The other end asks nothing over the other one from then on.
+    if (other !== null && letsGo(better, other)) better.whenCaughtUp(() => other.retire());
     this.#found(ip, better);
   }
 
@@ -140,8 +141,8 @@ export class Links {
 }
 
 /**
- * Whether this end ends the other one of two connections. To one process it is the end that dialed the better one: it is the
- * last to know of it, and nobody asks anything over the other one any more. What another process dialed is left to it.
+ * Whether this end ends the other one of two connections. To one process it is the end that dialed the better one, as it can
+ * tell when both know of it. What another process dialed is left to it.
  */
 function letsGo(better: Link, other: Link): boolean {
   return better.peer.process === other.peer.process ? better.isDialed : other.isDialed;

@@ -12,7 +12,7 @@ const GREATER = '~';
 /** A peer that takes calls as `ip` and does nothing by itself, and one that knows where it is. */
 async function handmade(ip: string) {
   const server = http.createServer();
-  const taker = new WebSocketServer({ server });
+  const taker = new WebSocketServer({ server, autoPong: false });
   taker.on('headers', (lines) => lines.push(`x-raftbeat-ip: ${ip}`, 'x-raftbeat-process: 1'));
   const address = await listening(server);
   const b = await peer({ pingMs: 60_000, address: (to) => (to === ip ? address : to) });
@@ -40,6 +40,7 @@ describe('When two peers dialed each other', () => {
       b.ask(LESSER),
     ]);
     expect(asked).toEqual(SNAPSHOT);
+    socket.on('ping', (bearing) => socket.pong(bearing));
     expect((await call()).status).toBe(101);
     socket.ping();
     await once(socket, 'pong');
@@ -47,17 +48,24 @@ describe('When two peers dialed each other', () => {
     expect(await heard(socket)).toEqual({ a: 1, m: SNAPSHOT });
   });
 
-  test('who dialed the better connection ends the other one, after what was asked over it before', async () => {
+  test('who dialed the better connection ends the other one, when both know of it, after what was asked before', async () => {
     const { b, called } = await handmade(GREATER);
     void rejection(b.ask(GREATER));
-    await called();
+    const { socket } = await called();
     const headers = introduction(b.ip, GREATER);
     const other = new WebSocket(`ws://${b.ip}/raft/link`, { headers, autoPong: false });
     cleanups.push(() => other.terminate());
-    const [bearing] = await once(other, 'ping');
+    let pings = 0;
+    other.on('ping', () => pings++);
+    const [mark] = await once(socket, 'ping');
     other.send(JSON.stringify({ q: 1, m: PEER }));
-    other.pong(bearing);
     expect(await heard(other)).toEqual({ a: 1, m: SNAPSHOT });
+    expect(pings).toBe(0);
+    socket.pong(mark);
+    const [bearing] = await once(other, 'ping');
+    other.send(JSON.stringify({ q: 2, m: PEER }));
+    other.pong(bearing);
+    expect(await heard(other)).toEqual({ a: 2, m: SNAPSHOT });
     await once(other, 'close');
   });
 });
