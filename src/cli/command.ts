@@ -21,6 +21,11 @@ export function bad(message: string): RaftError {
   return new RaftError('BAD_OPTION', message);
 }
 
+/** A text that a stranger may have written, as a terminal may be given it: without what would steer that. */
+export function plain(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, ' ');
+}
+
 /** Whether the user got something wrong, by the word of a command or of `parseArgs`. */
 export function isUsage(error: unknown): error is Error {
   if (error instanceof RaftError) return error.code === 'BAD_OPTION';

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { textOf } from '../core/errors.js';
-import { bad, type Command, isUsage } from './command.js';
+import { bad, type Command, isUsage, plain } from './command.js';
 import { demo } from './demo.js';
 import { resign } from './resign.js';
 import { state } from './state.js';
@@ -45,7 +45,7 @@ function version(): string {
 function failed(error: unknown): number {
   const message = error instanceof Error ? error.message : textOf(error);
   const hint = isUsage(error) ? '\nraftbeat --help tells what there is.' : '';
-  console.error(`raftbeat: ${message}${hint}`);
+  console.error(`raftbeat: ${plain(message)}${hint}`);
   return isUsage(error) ? 2 : 1;
 }
 

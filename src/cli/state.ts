@@ -3,7 +3,7 @@ import { RaftError, textOf } from '../core/errors.js';
 import { type Address, readAddress } from './address.js';
 import { type Agreement, agreementOf, type Finding } from './agreement.js';
 import { askState } from './ask.js';
-import { bad, type Command } from './command.js';
+import { bad, type Command, plain } from './command.js';
 import { ASKING, ASKING_HELP, type Asking, readAsking } from './options.js';
 import { tableOf } from './table.js';
 
@@ -55,7 +55,7 @@ const HEAD = ['peer', 'role', 'term', 'leader', 'lease left', 'revision', 'reach
 
 function print(findings: readonly Finding[], { leader, problems }: Agreement): void {
   process.stdout.write(tableOf([HEAD, ...findings.map(rowOf)]));
-  for (const problem of problems) console.error(problem);
+  for (const problem of problems) console.error(plain(problem));
   if (leader !== null && problems.length === 0) console.log(`${leader.ip} leads in term ${leader.term}`);
 }
 

@@ -16,10 +16,12 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** Three running nodes that know their leader; stopped after the test. */
+/** Three running nodes that know their leader, which does not lose its lease for want of processor time; stopped after the test. */
 export async function cluster(options: HttpTransportOptions = {}) {
   const members = await freeAddresses(3);
-  const nodes = members.map((ip) => new RaftNode({ ip, members, transport: new HttpTransport(options) }));
+  const nodes = members.map(
+    (ip) => new RaftNode({ ip, members, transport: new HttpTransport(options), leaderTimeoutMs: 2_000 }),
+  );
   cleanups.push(() => Promise.all(nodes.map((node) => node.stop())));
   await Promise.all(nodes.map((node) => node.start()));
   await Promise.all(nodes.map((node) => node.waitForLeader()));

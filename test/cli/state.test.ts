@@ -129,6 +129,13 @@ test.each<[string, string, Parameters<typeof createServer>[1]]>([
   expect(stderr).toContain(problem);
 });
 
+test('state hands nothing to the terminal that would steer it', async () => {
+  const refusal = JSON.stringify({ code: 'BUSY', message: 'one\u001b[2J\ntwo' });
+  const { stdout, stderr } = await raftbeat(['state', await server((_, res) => res.end(refusal))]);
+  expect(stderr).toMatch(/: one \[2J two\n$/);
+  expect(stdout + stderr).not.toContain('\u001b');
+});
+
 test('state waits for an answer no longer than --timeout', async () => {
   const { code, stderr } = await raftbeat(['state', '--timeout', '300', await server(() => {})]);
   expect(code).toBe(1);
