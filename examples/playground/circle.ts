@@ -5,7 +5,9 @@ import { PeerMark, type Point } from './peer-mark.js';
 import { isUnderWay, type MessageView, type Picture, progressOf } from './picture.js';
 
 /** Where the peers may stand: around it there is room for arcs and names. */
-const BOX = { left: 60, right: 340, top: 52, bottom: 322 };
+const BOX = { left: 60, right: 340, top: 52, bottom: 348 };
+/** How many times higher than wide the circle may be. */
+const MAX_HEIGHT = 1.15;
 /** So long after it was lost a message is still to be seen, in ms. */
 const GONE_MS = 12;
 
@@ -110,14 +112,15 @@ export class Circle {
   }
 }
 
-/** So many places in a circle, the first at the top, as far apart as there is room. */
+/** So many places in a circle, the first at the top, as far apart as there is room: it may be higher than wide. */
 function placesOf(count: number): readonly Point[] {
   const round = Array.from({ length: count }, (_, at) => (2 * Math.PI * at) / count);
   const points = round.map((angle) => ({ x: Math.sin(angle), y: -Math.cos(angle) }));
   const lowest = Math.max(...points.map(({ y }) => y));
   const widest = Math.max(...points.map(({ x }) => x));
   const { left, right, top, bottom } = BOX;
-  const radius = count === 1 ? 0 : Math.min((bottom - top) / (1 + lowest), (right - left) / 2 / widest);
-  const middle = (top + bottom) / 2 + (radius * (1 - lowest)) / 2;
-  return points.map(({ x, y }) => ({ x: (left + right) / 2 + radius * x, y: middle + radius * y }));
+  const across = (right - left) / 2 / Math.max(widest, 0.8);
+  const down = Math.min((bottom - top) / (1 + Math.max(lowest, 0)), across * MAX_HEIGHT);
+  const middle = (top + bottom) / 2 + (down * (1 - lowest)) / 2;
+  return points.map(({ x, y }) => ({ x: (left + right) / 2 + across * x, y: middle + down * y }));
 }

@@ -25,8 +25,8 @@ export class PeerMark {
   readonly #arc = svg('circle', { class: 'arc', r: ARC_R, pathLength: 100, transform: 'rotate(-90)' });
   readonly #name = svg('text', { class: 'name', y: 3 });
   readonly #term = svg('text', { class: 'term', y: 19 });
-  readonly #mode = svg('text', { class: 'mode', y: HIT_R + 10 });
-  readonly #answer = svg('text', { class: 'answer', y: HIT_R + 24 });
+  readonly #mode = svg('text', { class: 'mode', y: HIT_R + 9 });
+  readonly #answer = svg('text', { class: 'answer', y: HIT_R + 22 });
 
   constructor(ip: string, { x, y }: Point, select: () => void) {
     this.element = svg('g', {

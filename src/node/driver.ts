@@ -152,7 +152,7 @@ export class Driver {
 
   /** How many ms of the core's lease are left now, by a fresh look at the clock. */
   get leaseLeftMs(): number {
-    return this.#isRunning ? this.#core.leaseLeftMs(this.#now()) : 0;
+    return this.#core.leaseLeftMs(this.#now());
   }
 
   /** What `see` reads of the core at once, out of turn; it must change nothing. */

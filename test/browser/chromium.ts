@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { TestRunner } from 'vitest';
 
@@ -10,17 +10,16 @@ const FLAGS = [
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 
-let browser: Promise<Browser> | null = null;
+/** Resolves with null where there is none. */
+let browser: Promise<Browser | null> | null = null;
 
 /**
  * A page of Chromium, of a new user each time the browser starts. Where there is none and none can be installed, the test
  * that asks is skipped; in CI it fails.
  */
 export async function openPage(url: string, viewport = { width: 1280, height: 800 }): Promise<Page> {
-  if (!isThere()) install();
-  if (!isThere()) giveUp();
-  browser ??= chromium.launch({ executablePath: PATH, args: FLAGS });
-  const page = await (await browser).newPage({ viewport });
+  browser ??= launch();
+  const page = await ((await browser) ?? giveUp()).newPage({ viewport });
   await page.goto(url);
   return page;
 }
@@ -32,19 +31,32 @@ export async function closeBrowser(): Promise<void> {
   await (await started)?.close();
 }
 
-function isThere(): boolean {
-  return spawnSync(PATH, ['--version']).status === 0;
+async function launch(): Promise<Browser | null> {
+  if (!(await isThere())) await install();
+  if (!(await isThere())) return null;
+  return chromium.launch({ executablePath: PATH, args: FLAGS });
+}
+
+function isThere(): Promise<boolean> {
+  return succeeds(PATH, '--version');
 }
 
 /** On Debian; waits for whoever else installs something. */
-function install(): void {
-  const apt = (...args: string[]): boolean =>
-    spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], { stdio: 'ignore' }).status === 0;
-  if (!apt('install', '-y', 'chromium') && apt('update')) apt('install', '-y', 'chromium');
+async function install(): Promise<void> {
+  const apt = (...args: string[]): Promise<boolean> =>
+    succeeds('apt-get', '-o', 'DPkg::Lock::Timeout=300', ...args);
+  if (!(await apt('install', '-y', 'chromium')) && (await apt('update')))
+    await apt('install', '-y', 'chromium');
 }
 
-function giveUp(): void {
+function giveUp(): never {
   const message = 'there is no Chromium: apt-get install chromium';
   if (process.env['CI'] !== 'true') TestRunner.getCurrentTest()?.context.skip(message);
   throw new Error(message);
+}
+
+function succeeds(command: string, ...args: readonly string[]): Promise<boolean> {
+  return new Promise((resolve) => {
+    execFile(command, args, (error) => resolve(error === null));
+  });
 }

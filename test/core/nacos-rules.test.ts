@@ -29,6 +29,7 @@ describe('the rules of Nacos', () => {
     expect(host.events).toEqual(['leaderElectFinished 6', 'makeLeader a:1 6']);
     host.core.tick(100 * L);
     expect(host.core.isLeader(100 * L)).toBe(true);
+    expect(host.core.leaseLeftMs(100 * L)).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('the election due is L + random [0, R) after a beat', () => {

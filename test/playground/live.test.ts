@@ -163,6 +163,24 @@ describe('what is done to it', () => {
     expect(carried.every(({ lostAt }) => Number.isFinite(lostAt))).toBe(true);
   });
 
+  test('a way that is slow by two faults stays so when one of them ends', async () => {
+    const { live, leader } = await led();
+    const [one = '', other = ''] = ['a', 'b', 'c'].filter((ip) => ip !== leader);
+    await live.act('slow', leader);
+    await live.act('slow', `${leader}_${one}`);
+    await live.act('fast', leader);
+    const from = live.now;
+    await live.goTo(from + 1_000);
+    const slowest = (ip: string): number =>
+      Math.max(
+        ...live.picture.messages
+          .filter((message) => message.from === leader && message.to === ip && message.sentAt >= from)
+          .map(({ sentAt, arrivesAt }) => arrivesAt - sentAt),
+      );
+    expect(slowest(one)).toBeGreaterThan(30);
+    expect(slowest(other)).toBeLessThan(21);
+  });
+
   test('a message that is dropped never comes, one that is delayed comes 100 ms later', async () => {
     const { live, leader } = await led();
     const underWay = (): number[] =>

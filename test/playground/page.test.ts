@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Live } from '../../examples/playground/live.js';
@@ -17,13 +21,18 @@ beforeAll(async () => {
   await using run = runExample('playground/build.ts');
   expect(await run.ends(), run.output).toBe(0);
   url = /^open (file:\S+)$/m.exec(run.output)?.[1] ?? '';
-});
+}, INSTALLS.timeout);
 
 afterAll(closeBrowser);
 
 /** The page, with what it complained about. */
-async function open(hash = '', viewport?: typeof PHONE): Promise<{ page: Page; complaints: string[] }> {
+async function open(
+  hash = '',
+  viewport?: typeof PHONE,
+  reducedMotion: 'reduce' | 'no-preference' = 'no-preference',
+): Promise<{ page: Page; complaints: string[] }> {
   const page = await openPage('about:blank', viewport);
+  await page.emulateMedia({ reducedMotion });
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
@@ -65,6 +74,19 @@ describe('the playground in Chromium', INSTALLS, () => {
     expect(await page.locator('#checks').innerText()).toMatch(/^S1 to S4 hold/);
     await page.locator('.message').first().waitFor({ state: 'attached' });
     expect(complaints).toEqual([]);
+  });
+
+  test('opens from a static host', async () => {
+    const server = createServer(async (_request, response) => {
+      response.setHeader('content-type', 'text/html').end(await readFile(new URL(url)));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const page = await openPage(`http://127.0.0.1:${port}/`);
+    await page.locator('.peer[data-leads="true"]').waitFor();
+    expect(new URL(page.url()).hash).toMatch(/^(#seed=1&peers=3&until=[\d.]+)?$/);
+    await page.close();
+    server.close();
   });
 
   test('a stopped leader keeps its lease until it runs out, and only then another leads', async () => {
@@ -129,6 +151,15 @@ describe('the playground in Chromium', INSTALLS, () => {
     await expect.poll(() => page.locator('#facts').innerText(), PATIENT).toBe('It is lost.');
     await expect.poll(async () => (await playedHere(page)) === (await fingerprint(page)), PATIENT).toBe(true);
     expect(fromHash(new URL(page.url()).hash)?.actions).toMatchObject([{ verb: 'drop' }]);
+  });
+
+  test('stands still at first for whoever wants less motion', async () => {
+    const { page } = await open('#seed=1', undefined, 'reduce');
+    await page.locator('.peer[data-leads="true"]').waitFor();
+    const now = await page.locator('#now').innerText();
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(() => page.locator('#now').innerText(), PATIENT).not.toBe(now);
+    expect(await page.locator('#play-text').innerText()).toBe('Play');
   });
 
   test('says when a link is damaged', async () => {
