@@ -38,7 +38,10 @@ export interface PeerMetrics extends LinkMetrics {
   readonly state: PeerState;
   readonly term: number;
   readonly isVoter: boolean;
-  /** Up to which seq it is known to hold what this leader holds; null if this peer does not lead, or keeps no registry. */
+  /**
+   * Up to which seq it is known to hold what this leader holds; null while nothing is known: before its first answer, if this
+   * peer does not lead, or keeps no registry.
+   */
   readonly matchSeq: number | null;
 }
 

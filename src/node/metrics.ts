@@ -64,6 +64,6 @@ function peerMetrics(
     state: heard?.state ?? 'FOLLOWER',
     term: heard?.term ?? 0,
     isVoter: peers.isVoter(ip),
-    matchSeq: driver?.look((core) => core.matchOf(ip)) ?? null,
+    matchSeq: driver?.look((core) => core.matchOf(ip)) || null,
   };
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { RaftError } from '../core/errors.js';
 import { AUTH_HEADER } from './http-auth.js';
@@ -36,7 +36,18 @@ export class Answer {
 
   /** Tells which methods there are. */
   allow(methods: readonly string[]): void {
-    this.#res.setHeader('allow', methods.join(', '));
+    this.set({ allow: methods.join(', ') });
+  }
+
+  /** Headers of the answer to come. */
+  set(headers: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(headers)) this.#res.setHeader(name, value);
+  }
+
+  /** Begins an answer that goes on until it is ended, or whoever asked is gone. */
+  open(headers: OutgoingHttpHeaders): ServerResponse {
+    this.#res.writeHead(200, headers).flushHeaders();
+    return this.#res;
   }
 
   /** Sends the answer, unless there was one. */

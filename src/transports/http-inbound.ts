@@ -3,6 +3,7 @@ import { RaftError } from '../core/errors.js';
 import type { ErrorReply, RaftReply } from '../core/messages.js';
 import { Answer, Answers, type HttpReply, nameOf } from './http-answers.js';
 import { AUTH_HEADER, type HttpAuth } from './http-auth.js';
+import { PAGE_METHODS, StatusPage } from './http-page.js';
 import {
   asHeader,
   CONTENT_TYPE,
@@ -23,15 +24,19 @@ export interface HttpInboundOptions {
   /** The peer that is served. */
   readonly local: string;
   readonly receive: Receive;
+  /** Who may see the status page: who knows the token, or everybody; null: nobody, for there is none. */
+  readonly ui: { readonly token: string | null } | null;
 }
 
 /** Answers the requests below one path, whatever server they came in by. */
 export class HttpInbound {
   readonly #options: HttpInboundOptions;
+  readonly #page: StatusPage | null;
   readonly #answers = new Answers(({ code, message }) => written(statusOf(code), { code, message }));
 
   constructor(options: HttpInboundOptions) {
     this.#options = options;
+    this.#page = options.ui === null ? null : new StatusPage(options.receive, options.ui.token);
   }
 
   /** Answers a request for `type`, the part of its path below ours. */
@@ -41,12 +46,14 @@ export class HttpInbound {
 
   /** Waits a little for the answers under way, and refuses the rest; resolved when nothing is left. */
   close(): Promise<void> {
+    this.#page?.close();
     return this.#answers.close();
   }
 
   async #route(answer: Answer, type: string): Promise<void> {
     const method = answer.req.method ?? '';
-    const allowed = Object.hasOwn(METHODS, type) ? METHODS[type as keyof typeof METHODS] : null;
+    const page = Object.hasOwn(PAGE_METHODS, type) ? this.#page : null;
+    const allowed = page === null ? methodsOf(METHODS, type) : methodsOf(PAGE_METHODS, type);
     if (allowed === null) {
       answer.send(written(404, refusal(`there is nothing at ${this.#options.path}/${type}`)));
     } else if (!allowed.includes(method)) {
@@ -54,6 +61,8 @@ export class HttpInbound {
       answer.send(written(405, refusal(`${type} takes ${allowed.join(', ')}`)));
     } else if (method === 'POST') {
       await this.#post(answer, type);
+    } else if (page !== null) {
+      await page.serve(answer, type);
     } else {
       await this.#get(answer, type);
     }
@@ -106,6 +115,11 @@ export class HttpInbound {
       throw new RaftError('INTERNAL', message, { cause });
     }
   }
+}
+
+/** How `type` may be asked for; null when there is nothing of this name. */
+function methodsOf(all: Readonly<Record<string, readonly string[]>>, type: string): readonly string[] | null {
+  return Object.hasOwn(all, type) ? (all[type] ?? null) : null;
 }
 
 /** Answers what no running transport answers. */

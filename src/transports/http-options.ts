@@ -51,8 +51,8 @@ export interface HttpTransportOptions {
   /**
    * A secret that all members share, of at least 16 characters. Requests between peers, and their answers, are then
    * signed (HMAC-SHA256 over method, path, addressee, time, nonce and body), not encrypted; each is accepted once, and
-   * only while it is fresh. The `GET` endpoints stay open: they change nothing, but tell who the members are and who
-   * leads. To hide these, or to encrypt, use `tls` with `requestCert`.
+   * only while it is fresh. The `GET` endpoints, but for the status page (`ui`), stay open: they change nothing, but tell
+   * who the members are and who leads. To hide these, or to encrypt, use `tls` with `requestCert`.
    *
    * @default none: whoever reaches the port may take part
    */
@@ -65,6 +65,14 @@ export interface HttpTransportOptions {
    * @default true with `secret`, else false
    */
   readonly remoteResign?: boolean;
+
+  /**
+   * Whether `GET {path}/ui` is a status page, of this peer and what it knows of the others; with a token only for those who
+   * bring it, as `Authorization: Bearer ...` or `?token=...`: at least 16 characters.
+   *
+   * @default true without a `secret`, false with one
+   */
+  readonly ui?: boolean | { readonly token: string };
 
   /**
    * How far the time of a signed request may be from the local clock, either way, in ms: an integer from 1. A member
@@ -121,6 +129,7 @@ export function validate(options: HttpTransportOptions): void {
     false,
   );
   expect('remoteResign', options.remoteResign, (it) => typeof it === 'boolean', 'a boolean');
+  expect('ui', options.ui, isUi, 'true, false, or { token } of at least 16 characters', false);
   expect('authWindowMs', options.authWindowMs, isInteger(1), 'an integer from 1');
   expect('bodyLimitBytes', options.bodyLimitBytes, isInteger(1), 'an integer from 1');
   expect('bind.port', bind?.port, isInteger(1, 65_535), 'an integer from 1 to 65535');
@@ -143,6 +152,11 @@ export function validate(options: HttpTransportOptions): void {
 
 function isPath(path: string): boolean {
   return typeof path === 'string' && /^(?:\/[\w.~-]+)+$/.test(path);
+}
+
+function isUi(ui: NonNullable<HttpTransportOptions['ui']>): boolean {
+  if (typeof ui === 'boolean') return true;
+  return typeof ui?.token === 'string' && ui.token.length >= 16;
 }
 
 function isInteger(least: number, most: number = Number.MAX_SAFE_INTEGER): (value: number) => boolean {

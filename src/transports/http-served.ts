@@ -11,6 +11,8 @@ export interface HttpSettings {
   readonly bodyLimitBytes: number;
   readonly address: (ip: string) => string;
   readonly tls: HttpTlsOptions | null;
+  /** Who may see the status page; null: nobody. */
+  readonly ui: { readonly token: string | null } | null;
 }
 
 /** What the transports that are served over HTTP have in common. */
@@ -81,11 +83,12 @@ export function takesOrders({ secret, remoteResign = secret !== undefined }: Htt
 /** Fills in what the options leave open. */
 export function settingsOf(options: HttpTransportOptions, defaultLimitBytes = 1_048_576): HttpSettings {
   const { secret, authWindowMs = 30_000, bodyLimitBytes = defaultLimitBytes, server } = options;
-  const { address = (ip: string): string => ip } = options;
+  const { address = (ip: string): string => ip, ui = secret === undefined } = options;
   return {
     auth: secret === undefined ? null : new HttpAuth(secret, authWindowMs),
     bodyLimitBytes,
     address,
     tls: options.tls ?? (server instanceof TlsServer ? {} : null),
+    ui: typeof ui === 'object' ? ui : ui ? { token: null } : null,
   };
 }

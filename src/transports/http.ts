@@ -12,7 +12,7 @@ export type { HttpTlsOptions, HttpTransportOptions } from './http-options.js';
 /**
  * Carries requests over HTTP/1.1, with connections that are kept: as `POST {path}/{type}`, with JSON for a body.
  * `GET {path}/peer`, `/leader` and `/state` are for people and health checks; `/state` has the status 503 while no
- * leader is known. `POST {path}/resign` has the leader hand over; see `remoteResign`.
+ * leader is known, `{path}/ui` is the status page. `POST {path}/resign` has the leader hand over; see `remoteResign`.
  */
 export class HttpTransport extends HttpServed<HttpClient> implements Transport {
   readonly #options: HttpTransportOptions;
@@ -34,11 +34,11 @@ export class HttpTransport extends HttpServed<HttpClient> implements Transport {
   }
 
   protected override assemble(local: string, receive: Receive): HttpParts<HttpClient> {
-    const { auth, bodyLimitBytes, address, tls } = settingsOf(this.#options);
+    const { auth, bodyLimitBytes, address, tls, ui } = settingsOf(this.#options);
     const shared = { path: this.path, bodyLimitBytes, auth };
     return {
       client: new HttpClient({ ...shared, address, tls }),
-      inbound: new HttpInbound({ ...shared, local, receive }),
+      inbound: new HttpInbound({ ...shared, local, receive, ui }),
       host: hostFor(this.#options, { path: this.path, local: address(local), handler: this.handler }),
     };
   }

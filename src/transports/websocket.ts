@@ -70,7 +70,7 @@ export class WebSocketTransport extends HttpServed<Links> implements Transport {
   }
 
   protected override assemble(local: string, receive: Receive): HttpParts<Links> {
-    const { auth, address, tls, ...settings } = settingsOf(this.#options);
+    const { auth, address, tls, ui, ...settings } = settingsOf(this.#options);
     const bodyLimitBytes = Math.max(settings.bodyLimitBytes, LEAST_LIMIT_BYTES);
     const path = this.path;
     const process = randomBytes(8).toString('hex');
@@ -82,7 +82,7 @@ export class WebSocketTransport extends HttpServed<Links> implements Transport {
     const maxPayload = bodyLimitBytes + FRAME_BYTES;
     const dialing = { path: `${path}/link`, handshake, address, tls, maxPayload };
     const links = new Links(local, (to, signal) => dial(to, dialing, signal, linkOf(true)));
-    const http = new HttpInbound({ path, bodyLimitBytes, auth, local, receive });
+    const http = new HttpInbound({ path, bodyLimitBytes, auth, local, receive, ui });
     const taker = new Taker(handshake, maxPayload);
     return {
       client: links,

@@ -50,7 +50,7 @@ export const LEADER: RaftMetrics = {
       roundTripMs: null,
       smoothedRoundTripMs: null,
       silentMs: null,
-      matchSeq: 0,
+      matchSeq: 4,
     },
   ],
   changes: [],
