@@ -176,9 +176,13 @@ export class RaftCore {
     return this.peers.rules.leases ? this.#lease.leftMs(Math.max(now, this.#now)) : Number.POSITIVE_INFINITY;
   }
 
-  /** Up to which seq `ip` is known to hold what this peer holds; null while it does not lead, or without a registry. */
-  matchOf(ip: string): number | null {
-    return this.#self.state === 'LEADER' ? (this.#registry?.match(ip) ?? null) : null;
+  /**
+   * Up to which seq `ip` is known to hold what this peer holds, and whether it learns only; null while this peer does not
+   * lead, or without a registry.
+   */
+  progressOf(ip: string): { readonly seq: number; readonly isLearner: boolean } | null {
+    const registry = this.#self.state === 'LEADER' ? this.#registry : null;
+    return registry === null ? null : { seq: registry.match(ip), isLearner: registry.isLearner(ip) };
   }
 
   /** When `tick` is due at the latest, in ms of the caller's clock; minus infinity before the first input. */

@@ -43,6 +43,8 @@ export interface PeerMetrics extends LinkMetrics {
    * peer does not lead, or keeps no registry.
    */
   readonly matchSeq: number | null;
+  /** Whether it has told this leader that it learns only (see `RaftMetrics.learning`). */
+  readonly isLearner: boolean;
 }
 
 /** What became of the saves of a store; one that failed is an error. */
@@ -97,6 +99,11 @@ export interface RaftMetrics extends CommonMetrics {
   readonly leaseLeftMs: number | null;
   /** Whether it recovers from an empty store, and takes part in nothing. */
   readonly rejoining: boolean;
+  /**
+   * Whether it found its store empty in a cluster that holds data: it is sent all of that, but neither votes nor counts for a
+   * majority until it is removed, added again and promoted.
+   */
+  readonly learning: boolean;
   /** How many requests and answers wait for their turn, or for a save. */
   readonly queueLength: number;
   /** How many writes and reads at this leader have no outcome yet. */

@@ -211,6 +211,11 @@ export class Registry {
     return this.#replication.match(ip);
   }
 
+  /** Whether `ip` only learns, as far as it has told. */
+  isLearner(ip: string): boolean {
+    return this.#replication.isLearner(ip);
+  }
+
   /** Commits what a majority of `voters` holds, if the newest of it is of this leadership; whether there was anything. */
   commit(voters: readonly string[], self: string): boolean {
     const seq = this.#replication.majorityMatch(voters, self, this.#savedSeq);
@@ -313,7 +318,7 @@ export class Registry {
 
   /** One that votes must not hold up what a majority needs. */
   #checkPromotion(ip: string): void {
-    if (this.#replication.isLearner(ip))
+    if (this.isLearner(ip))
       throw new RaftError(
         'BAD_TARGET',
         `${ip} lost its store since it was added: remove it, and add it again`,

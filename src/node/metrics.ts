@@ -41,6 +41,7 @@ export function metricsOf({
     leaseLeftMs: leaseLeftMs === Number.POSITIVE_INFINITY ? null : leaseLeftMs,
     leaderTimeoutMs: options.timing.leaderTimeoutMs,
     rejoining: driver?.look((core) => core.rejoining) ?? false,
+    learning: driver?.look((core) => core.isLearner) ?? false,
     queueLength: driver?.queueLength ?? 0,
     callsWaiting: driver?.callsWaiting ?? 0,
     last: datums?.last ?? NO_REVISION,
@@ -59,11 +60,13 @@ function peerMetrics(
   { options, counts, peers, driver }: Pick<NodeNow, 'options' | 'counts' | 'peers' | 'driver'>,
 ): PeerMetrics {
   const heard = peers.get(ip);
+  const progress = driver?.look((core) => core.progressOf(ip));
   return {
     ...counts.traffic.linkTo(ip, options.clock.now()),
     state: heard?.state ?? 'FOLLOWER',
     term: heard?.term ?? 0,
     isVoter: peers.isVoter(ip),
-    matchSeq: driver?.look((core) => core.matchOf(ip)) || null,
+    matchSeq: progress?.seq || null,
+    isLearner: progress?.isLearner ?? false,
   };
 }

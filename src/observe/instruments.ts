@@ -70,6 +70,12 @@ export const INSTRUMENTS: readonly Instrument[] = [
     ofNode(({ rejoining }) => Number(rejoining)),
   ),
   gauge(
+    'learning',
+    '{peer}',
+    'Whether this peer lost its data, and learns without a vote: 1 or 0',
+    ofNode(({ learning }) => Number(learning)),
+  ),
+  gauge(
     'groups',
     '{group}',
     'Groups that this host takes part in',

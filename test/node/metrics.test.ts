@@ -32,7 +32,13 @@ async function elected(options: ConstructorParameters<typeof Lab>[1] = {}) {
 
 describe('metrics', () => {
   test('of a node that never ran tell that nothing happened', () => {
-    const never = { roundTripMs: null, smoothedRoundTripMs: null, silentMs: null, matchSeq: null };
+    const never = {
+      roundTripMs: null,
+      smoothedRoundTripMs: null,
+      silentMs: null,
+      matchSeq: null,
+      isLearner: false,
+    };
     expect(
       new RaftNode({ ip: A, members: [A, B], transport: new Lab().peer(A).transport }).metrics(),
     ).toEqual({
@@ -46,6 +52,7 @@ describe('metrics', () => {
       leaseLeftMs: 0,
       leaderTimeoutMs: 500,
       rejoining: false,
+      learning: false,
       queueLength: 0,
       callsWaiting: 0,
       last: { term: 0, seq: 0 },
@@ -163,6 +170,23 @@ describe('metrics', () => {
     const lab = new Lab([A, B, C], { stored: null });
     await lab.node(A).start();
     expect(lab.node(A).metrics().rejoining).toBe(true);
+  });
+
+  test('tell of a peer that learns only, at itself and at the leader', async () => {
+    let draws = 0;
+    const random = () => (++draws % 1_000) / 1_000_000;
+    const lab = new Lab([A, B, C], { stored: null, bootstrap: true, registry: true, random });
+    await Promise.all([A, B].map((ip) => lab.node(ip).start()));
+    await lab.until(() => lab.leaders.length === 1);
+    await lab.node(C).start();
+    await lab.advance(3 * L);
+    const leader = lab.leaders[0] ?? '';
+    expect([A, B, C].map((ip) => lab.node(ip).metrics().learning)).toEqual([false, false, true]);
+    const { peers } = lab.node(leader).metrics();
+    expect(peers.map(({ ip, isLearner }) => [ip, isLearner])).toEqual([
+      [leader === A ? B : A, false],
+      [C, true],
+    ]);
   });
 
   test('outlast a stop, and go on counting at the next start', async () => {

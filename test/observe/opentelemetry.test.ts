@@ -73,7 +73,7 @@ test('several are told apart by their ips', async () => {
 
 test('names, units and kinds are as OpenTelemetry wants them', async () => {
   const all = await collected(LEADER, HOST);
-  expect(all).toHaveLength(27);
+  expect(all).toHaveLength(28);
   const names = all.map(({ descriptor }) => descriptor.name);
   for (const { descriptor } of all) {
     expect(descriptor.name).toMatch(/^raftbeat(\.[a-z]+(_[a-z]+)*){1,2}$/);

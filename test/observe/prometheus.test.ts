@@ -23,6 +23,7 @@ test('a leader is told by its numbers, seconds being the unit of time, and label
     'raftbeat_term{ip="a:1"} 6',
     'raftbeat_lease_left_seconds{ip="a:1"} 0.425',
     'raftbeat_rejoining{ip="a:1"} 0',
+    'raftbeat_learning{ip="a:1"} 0',
     'raftbeat_leader_changes_total{ip="a:1"} 3',
     'raftbeat_elections_begun_total{ip="a:1"} 2',
     'raftbeat_elections_won_total{ip="a:1"} 1',
@@ -108,7 +109,7 @@ test('names and units are as Prometheus wants them', async () => {
   const registry = new Registry();
   exportToPrometheus([telling(LEADER), telling(HOST)], registry);
   const metrics = await registry.getMetricsAsJSON();
-  expect(metrics).toHaveLength(27);
+  expect(metrics).toHaveLength(28);
   for (const { name, type, help } of metrics) {
     expect(name).toMatch(/^raftbeat_[a-z]+(_[a-z]+)*$/);
     expect(name.endsWith('_total')).toBe(String(type) === 'counter');

@@ -24,6 +24,7 @@ export const LEADER: RaftMetrics = {
   leaderSinceMs: 1_700_000_000_000,
   leaseLeftMs: 425,
   rejoining: false,
+  learning: false,
   queueLength: 10,
   callsWaiting: 11,
   last: { term: 6, seq: 13 },
@@ -41,6 +42,7 @@ export const LEADER: RaftMetrics = {
       smoothedRoundTripMs: 1.5,
       silentMs: 70,
       matchSeq: 13,
+      isLearner: false,
     },
     {
       ip: 'c"\n\\:1',
@@ -51,6 +53,7 @@ export const LEADER: RaftMetrics = {
       smoothedRoundTripMs: null,
       silentMs: null,
       matchSeq: 4,
+      isLearner: false,
     },
   ],
   changes: [],
