@@ -7,7 +7,18 @@ import type { HttpTransportOptions } from '../../src/transports/http.js';
 import type { Receive } from '../../src/transports/transport.js';
 import { WebSocketTransport } from '../../src/transports/websocket.js';
 import { LEADER } from '../observe/watched.js';
-import { answerPeer, cleanups, client, listening, post, rejection, SECRET, send, serve } from './http-kit.js';
+import {
+  answerPeer,
+  cleanups,
+  client,
+  dial,
+  listening,
+  post,
+  rejection,
+  SECRET,
+  send,
+  serve,
+} from './http-kit.js';
 import { freeAddress } from './ports.js';
 
 const TOKEN = 'a token of some length';
@@ -156,6 +167,18 @@ describe('Events of the page', () => {
     const viewer = await view(ip);
     vi.advanceTimersByTime(1_000);
     await vi.waitUntil(() => viewer.text() === ':\n\n:\n\n', { timeout: 10_000 });
+  });
+
+  test('are not kept for one who does not take them in', async () => {
+    const { ip } = await serve({}, async () => ({ ...LEADER, ip: 'x'.repeat(2 ** 21) }));
+    const slow = dial(ip).pause();
+    slow.write(`GET /raft/events HTTP/1.1\r\nhost: ${ip}\r\n\r\n`);
+    await vi.waitUntil(() => vi.getTimerCount() === 1, { timeout: 10_000 });
+    const isGone = (): boolean => {
+      vi.advanceTimersByTime(500);
+      return vi.getTimerCount() === 0;
+    };
+    await vi.waitUntil(isGone, { timeout: 10_000 });
   });
 
   test('tell why there are no metrics', async () => {
