@@ -1,21 +1,21 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 
 /** Installs a program on Debian where it is missing. @throws Error where it can not be had */
-export function install(program: string, packageName: string = program): void {
-  if (isThere(program)) return;
-  if (!aptGet(packageName)) spawnSync('apt-get', ['update'], { stdio: 'ignore' });
-  if (!isThere(program)) aptGet(packageName);
-  if (!isThere(program)) throw new Error(`there is no ${program}: apt-get install ${packageName}`);
+export async function install(program: string, packageName: string = program): Promise<void> {
+  if (await isThere(program)) return;
+  if (!(await aptGet('install', '-y', packageName)) && (await aptGet('update')))
+    await aptGet('install', '-y', packageName);
+  if (!(await isThere(program))) throw new Error(`there is no ${program}: apt-get install ${packageName}`);
 }
 
 /**
- * Whether a program is there, if need be by {@link install}.
+ * Whether a program is there, if need be by {@link install}: what needs one that can not be had is skipped.
  *
- * @throws Error under `CI` when it is not: what is always skipped there would rot
+ * @throws Error under `CI`, where nothing may be skipped: it would rot
  */
-export function isInstalled(program: string, packageName?: string): boolean {
+export async function isInstalled(program: string, packageName?: string): Promise<boolean> {
   try {
-    install(program, packageName);
+    await install(program, packageName);
     return true;
   } catch (error) {
     if (process.env['CI'] !== undefined) throw error;
@@ -24,12 +24,15 @@ export function isInstalled(program: string, packageName?: string): boolean {
   }
 }
 
-function isThere(program: string): boolean {
-  return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
+function isThere(program: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    execFile(program, ['--version'], (error) => resolve(error?.code !== 'ENOENT'));
+  });
 }
 
 /** Others may be installing something at the same time. */
-function aptGet(packageName: string): boolean {
-  const args = ['-o', 'DPkg::Lock::Timeout=300', 'install', '-y', packageName];
-  return spawnSync('apt-get', args, { stdio: 'ignore' }).status === 0;
+function aptGet(...args: readonly string[]): Promise<boolean> {
+  return new Promise((resolve) => {
+    execFile('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], (error) => resolve(error === null));
+  });
 }

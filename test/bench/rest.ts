@@ -30,7 +30,7 @@ const LIMIT_MS = sizes.length * (warmUpMs + 1_500 * seconds + 30_000);
 const directory = directoryOfRun();
 limitRun(LIMIT_MS);
 
-install('ss', 'iproute2');
+await install('ss', 'iproute2');
 const machine = new Machine();
 const rests: Rest[] = [];
 for (const size of sizes) rests.push(...(await measured(size)));

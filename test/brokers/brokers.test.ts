@@ -4,18 +4,20 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { Receive } from '../../src/transports/transport.js';
 import { answerPeer, cleanups, PEER, rejection, SNAPSHOT } from '../transports/http-kit.js';
 import { wayTo } from '../transports/way.js';
-import { MEDIUMS } from './mediums.js';
+import { MEDIUMS, type Medium } from './mediums.js';
 import { Server } from './server.js';
 
 let clusters = 0;
 
-describe.each(MEDIUMS)('$name', (medium) => {
-  if (!medium.isThere) return test.skip('needs its broker');
-  const { newClient, shout } = medium;
+for (const medium of MEDIUMS)
+  describe.skipIf(!medium.isThere)(`The transport over ${medium.name}`, () => rules(medium));
+
+/** What holds for a broker of any kind. */
+function rules({ program, newClient, shout }: Medium): void {
   let broker: Server;
 
   beforeAll(async () => {
-    broker = await Server.start(medium.program);
+    broker = await Server.start(program);
   });
   afterAll(() => broker.end());
 
@@ -178,4 +180,4 @@ describe.each(MEDIUMS)('$name', (medium) => {
       expect(overlaps).toBe(0);
     });
   });
-});
+}

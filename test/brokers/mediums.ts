@@ -53,9 +53,9 @@ async function newRedisClient(address: string, cluster: string): Promise<Client>
 /** All there are. */
 export const MEDIUMS: readonly Medium[] = [
   {
-    name: 'NatsTransport',
+    name: 'NATS',
     program: NATS,
-    isThere: isInstalled('nats-server'),
+    isThere: await isInstalled('nats-server'),
     newClient: newNatsClient,
     shout: async (servers, cluster, text) => {
       const connection = await connect({ servers });
@@ -64,9 +64,9 @@ export const MEDIUMS: readonly Medium[] = [
     },
   },
   {
-    name: 'RedisTransport',
+    name: 'Redis',
     program: REDIS,
-    isThere: isInstalled('redis-server'),
+    isThere: await isInstalled('redis-server'),
     newClient: newRedisClient,
     shout: async (address, cluster, text) => {
       const client = new Redis(`redis://${address}`);

@@ -7,24 +7,24 @@ import { Server } from './server.js';
 
 const VERSIONS = '/usr/lib/postgresql';
 
-/** Whether there is PostgreSQL, and a user that it can run as: it refuses to run as root. */
-export function hasPostgres(): boolean {
-  return process.getuid?.() === 0 && isInstalled('pg_lsclusters', 'postgresql');
+/** Whether there is PostgreSQL. */
+export function hasPostgres(): Promise<boolean> {
+  return isInstalled('pg_lsclusters', 'postgresql');
 }
 
 /** A server with a database of its own. */
 export async function startPostgres(): Promise<{ readonly url: string; end(): Promise<void> }> {
-  const uid = Number(execFileSync('id', ['-u', 'postgres'], { encoding: 'utf8' }));
   const [version] = readdirSync(VERSIONS);
   const bin = `${VERSIONS}/${version}/bin`;
   const directory = mkdtempSync(join(tmpdir(), 'raftbeat-postgres-'));
-  chownSync(directory, uid, uid);
+  const user = otherThanRoot();
+  if (user.uid !== undefined) chownSync(directory, user.uid, -1);
   const init = ['-D', directory, '-U', 'postgres', '-A', 'trust', '--no-sync'];
-  execFileSync(`${bin}/initdb`, init, { uid, stdio: 'ignore' });
+  execFileSync(`${bin}/initdb`, init, { ...user, stdio: 'ignore' });
   const server = await Server.start({
     name: `${bin}/postgres`,
     args: (port) => ['-D', directory, '-p', port, '-k', '', '-F'],
-    uid,
+    ...user,
   });
   return {
     url: `postgres://postgres@${server.address}/postgres`,
@@ -33,4 +33,10 @@ export async function startPostgres(): Promise<{ readonly url: string; end(): Pr
       rmSync(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 20 });
     },
   };
+}
+
+/** It refuses to run as root. */
+function otherThanRoot(): { readonly uid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  return { uid: Number(execFileSync('id', ['-u', 'postgres'], { encoding: 'utf8' })) };
 }

@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { TestRunner } from 'vitest';
-
-const PATH = '/usr/bin/chromium';
+import { isInstalled } from '../debian.js';
 
 /** On a machine that is cut off from the net, Chromium's own connections would only be in the way. */
 const FLAGS = [
@@ -19,7 +17,12 @@ let browser: Promise<Browser | null> | null = null;
  */
 export async function openPage(url: string, viewport = { width: 1280, height: 800 }): Promise<Page> {
   browser ??= launch();
-  const page = await ((await browser) ?? giveUp()).newPage({ viewport });
+  const started = await browser;
+  if (started === null) {
+    TestRunner.getCurrentTest()?.context.skip('there is no Chromium');
+    throw new Error('there is no Chromium');
+  }
+  const page = await started.newPage({ viewport });
   await page.goto(url);
   return page;
 }
@@ -32,31 +35,6 @@ export async function closeBrowser(): Promise<void> {
 }
 
 async function launch(): Promise<Browser | null> {
-  if (!(await isThere())) await install();
-  if (!(await isThere())) return null;
-  return chromium.launch({ executablePath: PATH, args: FLAGS });
-}
-
-function isThere(): Promise<boolean> {
-  return succeeds(PATH, '--version');
-}
-
-/** On Debian; waits for whoever else installs something. */
-async function install(): Promise<void> {
-  const apt = (...args: string[]): Promise<boolean> =>
-    succeeds('apt-get', '-o', 'DPkg::Lock::Timeout=300', ...args);
-  if (!(await apt('install', '-y', 'chromium')) && (await apt('update')))
-    await apt('install', '-y', 'chromium');
-}
-
-function giveUp(): never {
-  const message = 'there is no Chromium: apt-get install chromium';
-  if (process.env['CI'] !== 'true') TestRunner.getCurrentTest()?.context.skip(message);
-  throw new Error(message);
-}
-
-function succeeds(command: string, ...args: readonly string[]): Promise<boolean> {
-  return new Promise((resolve) => {
-    execFile(command, args, (error) => resolve(error === null));
-  });
+  if (!(await isInstalled('chromium'))) return null;
+  return chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
 }

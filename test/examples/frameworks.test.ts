@@ -72,7 +72,7 @@ describe.each([
   });
 });
 
-test.runIf(isInstalled('redis-server'))(
+test.runIf(await isInstalled('redis-server'))(
   'A queue of BullMQ is filled by the leader, and worked off by all',
   async () => {
     const redis = await Server.start(REDIS);

@@ -60,7 +60,7 @@ export function candidates(directory: string): readonly Candidate[] {
 }
 
 async function redis(): Promise<Service> {
-  install('redis-server');
+  await install('redis-server');
   const server = await Server.start(REDIS);
   return { options: { port: server.port }, end: () => server.end() };
 }

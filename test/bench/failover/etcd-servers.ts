@@ -41,7 +41,7 @@ export class EtcdServers implements Candidate {
   }
 
   async start(): Promise<void> {
-    install('etcd', 'etcd-server');
+    await install('etcd', 'etcd-server');
     this.#urls = await etcdUrls(this.#count);
     this.#members = this.clients.map((_, at) => this.#startMember(at));
     await this.#agreed(this.clients.keys(), () => true);

@@ -6,7 +6,7 @@ import type { EtcdCalls } from './etcd-side.js';
 const SIDE = fileURLToPath(new URL('etcd-side.ts', import.meta.url));
 
 /** Starts a cluster of etcd, and the process that writes to it; what is needed on Debian is installed. */
-export function etcdWorker(directory: string): Worker<EtcdCalls> {
-  install('etcd', 'etcd-server');
+export async function etcdWorker(directory: string): Promise<Worker<EtcdCalls>> {
+  await install('etcd', 'etcd-server');
   return new Worker<EtcdCalls>(SIDE, [directory]);
 }

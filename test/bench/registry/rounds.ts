@@ -27,7 +27,7 @@ export async function rounds(
   execArgv: readonly string[],
 ): Promise<readonly Sample[]> {
   const raftbeat = new RaftbeatCluster(directory, execArgv);
-  const etcd = etcdWorker(directory);
+  const etcd = await etcdWorker(directory);
   const loads: Readonly<Record<Side, (order: { writers: number; ms: number }) => Promise<Load>>> = {
     leader: (order) => raftbeat.load('leader', order),
     follower: (order) => raftbeat.load('follower', order),
