@@ -91,7 +91,10 @@ export class Requests {
     this.#open.add(open);
     const heard = (from: string, reply: unknown): void => {
       if (!this.#open.has(open) || !silent.delete(from)) return;
-      if (silent.size === 0) this.#close(open);
+      if (silent.size === 0) {
+        this.#close(open);
+        open.over();
+      }
       this.#traffic.answered(from, request.type, reply, sentAt, this.#clock.now());
       answered(from, reply);
     };
@@ -128,6 +131,9 @@ export class Requests {
   }
 }
 
+/** Why nobody waits for the answers to a publication any more. */
+const ANSWERED = new RaftError('ABORTED', 'all have answered');
+
 /** A request under way, and what the transport gets of it. */
 class OpenRequest implements RequestOptions {
   declare readonly signal: AbortSignal;
@@ -152,6 +158,11 @@ class OpenRequest implements RequestOptions {
     this.#error = error;
     this.#aborter?.abort(error);
     this.#failed(error);
+  }
+
+  /** All that were asked have answered. */
+  over(): void {
+    this.#aborter?.abort(ANSWERED);
   }
 
   /** There is no answer. */

@@ -102,7 +102,23 @@ test('of a publication that all have answered nothing is left', () => {
   requests.publish(['b:1', 'c:1'], { type: 'peer' }, ignore, ignore);
   expect(timers.size).toBe(0);
   requests.abortAll(new RaftError('NOT_RUNNING', 'over'));
-  expect(options[0]?.signal.aborted).toBe(false);
+  expect(options[0]?.signal.reason).toMatchObject({ message: 'all have answered' });
+});
+
+test('the signal of a publication is aborted when all have answered, and not before: what waits for them is let go of', () => {
+  const { transport } = silent();
+  const before: boolean[] = [];
+  let signal: AbortSignal | undefined;
+  const broadcast: Transport['broadcast'] = (to, _request, given) => {
+    signal = given.signal;
+    for (const ip of to) {
+      before.push(signal.aborted);
+      given.answered(ip, 'answers');
+    }
+  };
+  const requests = new Requests({ ...transport, broadcast }, systemClock, 1_000);
+  requests.publish(['b:1', 'c:1'], { type: 'peer' }, ignore, ignore);
+  expect([before, signal?.aborted]).toEqual([[false, false], true]);
 });
 
 test('a publication that the transport throws at fails at once for each, with the cause', () => {
