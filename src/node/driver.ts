@@ -150,11 +150,6 @@ export class Driver {
     return this.#isRunning && this.#core.isLeader(this.#now());
   }
 
-  /** How many ms of the core's lease are left now, by a fresh look at the clock. */
-  get leaseLeftMs(): number {
-    return this.#core.leaseLeftMs(this.#now());
-  }
-
   /** What `see` reads of the core at once, out of turn; it must change nothing. */
   look<T>(see: (core: RaftCore, now: number) => T): T {
     return see(this.#core, this.#now());

@@ -125,7 +125,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
    * lead; infinity for a cluster of one, and under the rules of Nacos. The next beats renew it.
    */
   get leaseLeftMs(): number {
-    return this.#driver?.leaseLeftMs ?? 0;
+    return this.#driver?.look((core, now) => core.leaseLeftMs(now)) ?? 0;
   }
 
   /**

@@ -31,6 +31,9 @@ export interface Instrument {
   readonly read: Read;
 }
 
+const gauge = instrument('gauge');
+const counter = instrument('counter');
+
 /** Whatever is exported. */
 export const INSTRUMENTS: readonly Instrument[] = [
   gauge(
@@ -193,22 +196,12 @@ export const INSTRUMENTS: readonly Instrument[] = [
   ]),
 ];
 
-function gauge(
-  name: string,
-  unit: string,
-  help: string,
-  read: Read,
-  labels: readonly Label[] = [],
-): Instrument {
-  return { name, kind: 'gauge', unit, help, labels, read };
-}
-
-function counter(
-  name: string,
-  unit: string,
-  help: string,
-  read: Read,
-  labels: readonly Label[] = [],
-): Instrument {
-  return { name, kind: 'counter', unit, help, labels, read };
+function instrument(kind: Instrument['kind']) {
+  return (
+    name: string,
+    unit: string,
+    help: string,
+    read: Read,
+    labels: readonly Label[] = [],
+  ): Instrument => ({ name, kind, unit, help, labels, read });
 }

@@ -24,18 +24,22 @@ export function parsed(text: string): unknown {
 }
 
 /**
- * Waits until the broker has confirmed a subscription.
+ * Subscribes, and waits until the broker has confirmed that; else it is undone.
  *
  * @throws RaftError `UNREACHABLE` when it refuses, or says nothing for 5 s
  */
-export async function confirmed(confirmation: Promise<unknown>): Promise<void> {
+export async function subscribed(
+  subscribe: () => Promise<unknown>,
+  undo: () => Promise<void>,
+): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`silent for ${PATIENCE_MS} ms`)), PATIENCE_MS);
   });
   try {
-    await Promise.race([confirmation, late]);
+    await Promise.race([subscribe(), late]);
   } catch (cause) {
+    await undo();
     throw new RaftError('UNREACHABLE', 'the broker does not confirm the subscription', { cause });
   } finally {
     clearTimeout(timer);

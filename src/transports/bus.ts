@@ -82,8 +82,8 @@ export class BusTransport implements Transport {
     try {
       await opened;
     } catch (error) {
-      clearInterval(looker);
       if (this.#running === running) this.#running = null;
+      forsake(running);
       throw error;
     }
     if (this.#running !== running)
@@ -118,9 +118,7 @@ export class BusTransport implements Transport {
   }
 
   #shutDown(running: Running): Promise<void> {
-    clearInterval(running.looker);
-    const stopped = new RaftError('ABORTED', 'the transport was stopped');
-    for (const { conversation } of running.peers.values()) conversation.end(stopped);
+    forsake(running);
     this.#send(running, null, { end: 1 });
     return this.#bus.close();
   }
@@ -163,6 +161,13 @@ export class BusTransport implements Transport {
   #look(): void {
     for (const peer of this.#running?.peers.values() ?? []) peer.look();
   }
+}
+
+/** Ends what is under way. */
+function forsake({ looker, peers }: Running): void {
+  clearInterval(looker);
+  const stopped = new RaftError('ABORTED', 'the transport was stopped');
+  for (const { conversation } of peers.values()) conversation.end(stopped);
 }
 
 /** Another peer on the bus. */

@@ -1,5 +1,5 @@
 import { RaftError } from '../core/errors.js';
-import { confirmed, parsed, soleOf, wellFormed } from './broker.js';
+import { parsed, soleOf, subscribed, wellFormed } from './broker.js';
 import { type Bus, type BusListener, type BusMessage, BusTransport } from './bus.js';
 
 /** The options of a {@link NatsTransport}. */
@@ -66,17 +66,15 @@ class NatsBus implements Bus {
     this.#local = tokenOf(local);
     this.#unheard = unheard;
     const hear = (message: NatsTransportMessage): void => heard(parsed(message.string()));
-    try {
+    const subscribe = async (): Promise<void> => {
       this.#subscriptions = [
         this.#subscribe('all', hear),
         this.#subscribe(`to.${this.#local}`, hear),
         this.#subscribe(`unheard.${this.#local}.*`, ({ subject }) => this.#isUnheard(subject)),
       ];
-      await confirmed(this.#connection.flush());
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+      await this.#connection.flush();
+    };
+    await subscribed(subscribe, () => this.close());
   }
 
   send(message: BusMessage): void {

@@ -1,5 +1,5 @@
 import { RaftError } from '../core/errors.js';
-import { confirmed, parsed, soleOf, wellFormed } from './broker.js';
+import { parsed, soleOf, subscribed, wellFormed } from './broker.js';
 import { type Bus, type BusListener, type BusMessage, BusTransport } from './bus.js';
 
 /** The options of a {@link RedisTransport}. */
@@ -69,12 +69,10 @@ class RedisBus implements Bus {
     this.#channels = [`${this.#channel}:all`, this.#channelOf(local)];
     this.#listen = (channel, message) => this.#channels.includes(channel) && heard(parsed(message));
     this.#subscriber.on('message', this.#listen);
-    try {
-      await confirmed(this.#subscriber.subscribe(...this.#channels));
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await subscribed(
+      () => this.#subscriber.subscribe(...this.#channels),
+      () => this.close(),
+    );
   }
 
   send(message: BusMessage): void {

@@ -100,6 +100,26 @@ function rules({ program, newClient, shout }: Medium): void {
     );
   });
 
+  test('A start that the broker does not confirm fails, ends what was asked meanwhile, and can be tried again', async () => {
+    const way = await wayTo(broker.address);
+    const { transport, close } = await newClient(way.ip, `start-${clusters++}`);
+    cleanups.push(async () => {
+      await transport.stop();
+      await close();
+    });
+    way.isHeld = true;
+    const started = rejection(transport.start('a', answerPeer));
+    const asked = rejection(transport.request('b', PEER, { signal: new AbortController().signal }));
+    expect((await started).code).toBe('UNREACHABLE');
+    expect(['ABORTED', 'UNREACHABLE']).toContain((await asked).code);
+    way.isHeld = false;
+    way.cut();
+    await vi.waitFor(() => transport.start('a', answerPeer), 30_000);
+    expect((await rejection(transport.request('b', PEER, { signal: AbortSignal.timeout(9_000) }))).code).toBe(
+      'UNREACHABLE',
+    );
+  });
+
   test('A broker that does not answer is not waited for at the stop', async () => {
     const { a } = await pair(() => new Promise(() => {}));
     a.way.isHeld = true;
