@@ -34,6 +34,8 @@ export interface DriverHooks {
   readonly changed: (changes: readonly DatumChange[]) => void;
   /** The same of a datum of original peers. */
   readonly nacosChanged: (change: NacosChange) => void;
+  /** This peer only learns from now on (`RaftCore.isLearner`). */
+  readonly learns: () => void;
   /** Leadership may have ended: called at once, before anything is saved or sent. */
   readonly leadershipMayBeOver: () => void;
   /** The driver can not go on: a save failed, or an assertion did. It takes no more input. */
@@ -429,8 +431,11 @@ export class Driver {
   }
 
   async #save({ state, data }: SaveOutput): Promise<void> {
+    const hasLearned = this.#core.stored?.learner !== undefined;
     await this.#counts.saving(() => stored(() => this.#options.store.save(state, data)));
     this.#core.saved(state, this.#now(), data);
+    if (state.learner !== undefined && !hasLearned)
+      this.#events.push({ name: 'changes', emit: () => this.#hooks.learns() });
   }
 
   async #keep({ key, datum, isStored }: NacosDatumOutput): Promise<void> {

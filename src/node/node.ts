@@ -28,8 +28,11 @@ const debug = createDebug('raftbeat:node');
 
 /** Something that an operator should know, and that harms nothing yet. */
 export interface RaftWarning {
-  /** `EMPTY_STORE`: a durable store was found empty. `NACOS_RULES`: the cluster has the original's guarantees only. */
-  readonly code: 'EMPTY_STORE' | 'NACOS_RULES';
+  /**
+   * `EMPTY_STORE`: a durable store was found empty. `LEARNING`: it was, in a cluster that holds data, and this peer does not
+   * vote. `NACOS_RULES`: the cluster has the original's guarantees only.
+   */
+  readonly code: 'EMPTY_STORE' | 'LEARNING' | 'NACOS_RULES';
   readonly message: string;
 }
 
@@ -354,6 +357,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
         emit: (name, event) => this.#tell(name, event),
         changed: (changes) => this.#listeners.changed(changes),
         nacosChanged: (change) => this.emit('nacosDatum', change),
+        learns: () => this.#learns(),
         leadershipMayBeOver: () => this.isLeader(),
         failed: (error) => this.#failed(error),
       };
@@ -381,6 +385,7 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
       throw error;
     }
     if (stored === null && store.durable) this.#warn('EMPTY_STORE', emptyStore(ip, registry !== undefined));
+    if (stored?.learner !== undefined) this.#learns();
     if (rules === 'nacos') this.#warn('NACOS_RULES', NACOS_RULES);
   }
 
@@ -426,6 +431,15 @@ export class RaftNode extends Emitter<RaftNodeEvents> {
     this.#leading.made(leader, leader.ip === this.ip && this.isLeader());
   }
 
+  /** Who was to join, or to observe, does what it is there for. */
+  #learns(): void {
+    const { ip, members } = this.#options;
+    const isVoter = members.some(
+      (each) => each === ip || (typeof each === 'object' && each.ip === ip && !each.observer),
+    );
+    if (isVoter) this.#warn('LEARNING', learning(ip));
+  }
+
   #warn(code: RaftWarning['code'], message: string): void {
     debug('warning: %s %s', code, message);
     this.emit('warning', { code, message });
@@ -452,6 +466,10 @@ function emptyStore(ip: string, hasData: boolean): string {
     ? 'a lost store is filled by the others: call removePeer, addPeer and promote to have this peer vote again'
     : 'a lost store is made good by the others: nothing is to be done while most of them kept theirs';
   return `the store of ${ip} is empty: ${isNew}; ${isLost}`;
+}
+
+function learning(ip: string): string {
+  return `${ip} came with an empty store to a cluster that holds data: it learns, and neither votes nor counts, until removePeer, addPeer and promote have it vote again`;
 }
 
 /** The core keeps the state that it was given: the data that came with it would stay in memory beside its own. */

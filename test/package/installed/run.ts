@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
 import { freeAddresses } from '../../../src/cli/demo/addresses.js';
@@ -30,7 +30,7 @@ const RUNTIMES = {
 const INSTALL = ['install', '--no-audit', '--no-fund', '--silent'] as const;
 const PATIENCE_MS = 300_000;
 
-const { exports, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const { exports, peerDependencies, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const entries = Object.keys(exports)
   .filter((name) => name !== './package.json')
   .map((name) => name.replace('.', 'raftbeat'));
@@ -68,9 +68,11 @@ function install(): void {
   const [tarball = ''] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
   run('npm', [...INSTALL, `./${tarball}`]);
   // What is optional for the package. No npm may follow: it would clean up what it finds at the other end of the links.
-  mkdirSync(join(folder, 'node_modules/@types'), { recursive: true });
-  for (const name of ['lmdb', 'ws', '@types/node', '@types/ws'])
-    symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
+  for (const name of [...Object.keys(peerDependencies), '@types/node', '@types/ws']) {
+    const link = join(folder, 'node_modules', name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules', name), link);
+  }
   for (const name of ['program.mjs', 'page.mjs'])
     copyFileSync(fileURLToPath(new URL(name, import.meta.url)), join(folder, name));
 }
