@@ -89,7 +89,7 @@ export class Discovery extends Emitter<DiscoveryEvents> {
     return this.#looked.next(signal);
   }
 
-  /** Looks no more. Safe to call again. */
+  /** Looks no more; until then it keeps the process running. Safe to call again. */
   close(): void {
     this.#isClosed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -111,7 +111,6 @@ export class Discovery extends Emitter<DiscoveryEvents> {
     if (this.#isClosed) return;
     this.#looked.resolveAll(this.#peers);
     this.#timer = setTimeout(() => void this.#look(), this.#refreshMs);
-    this.#timer.unref();
   }
 
   #found(peers: readonly FoundPeer[]): void {
