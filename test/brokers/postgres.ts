@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isInstalled } from '../debian.js';
 import { Server } from './server.js';
 
@@ -26,6 +27,9 @@ export async function startPostgres(): Promise<{ readonly url: string; end(): Pr
     args: (port) => ['-D', directory, '-p', port, '-k', '', '-F'],
     ...user,
   });
+  // It takes connections, and refuses them, before it is ready.
+  const look = ['-h', '127.0.0.1', '-p', String(server.port)];
+  while (spawnSync(`${bin}/pg_isready`, look).status !== 0) await delay(20);
   return {
     url: `postgres://postgres@${server.address}/postgres`,
     end: async () => {
