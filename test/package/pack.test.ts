@@ -18,6 +18,7 @@ const ALLOWED = [
   /^LICENSE$/,
   /^CHANGELOG\.md$/,
   /^dist\/(?:[\w-]+\/)*[\w-]+(?:\.js|\.d\.ts)$/,
+  /^dist\/observe\/status-page\.html$/,
 ];
 
 test('the package contains nothing but what is built, and what is to be read', () => {
