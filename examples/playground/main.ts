@@ -92,10 +92,13 @@ function openLink(): void {
   openRun(run ?? NEW_RUN);
 }
 
-/** What is shown is in the address, too: reloading and sharing repeat it. Browsers allow few changes a second. */
+/**
+ * What is shown is in the address, too: reloading and sharing repeat it. Browsers allow few changes a second, and none is made
+ * while a moment is half done.
+ */
 function keepLink(): void {
   clearTimeout(linkTimer);
-  linkTimer = setTimeout(writeLink, LINK_MS);
+  linkTimer = setTimeout(() => void player.do(async () => writeLink()), LINK_MS);
 }
 
 function writeLink(): void {
@@ -110,6 +113,8 @@ function writeLink(): void {
 function select(chosen: Selection): void {
   selection = chosen;
   if (chosen?.type === 'message') pause();
+  // At once: the next key means what is chosen now.
+  drawPanel();
   player.redraw();
 }
 
@@ -150,12 +155,17 @@ function draw(): void {
   const { show, isPlaying } = player;
   const { picture } = show;
   circle.draw(picture, selection);
-  panel.draw(selection, picture, show instanceof Live, isPlaying);
+  drawPanel();
   write(part('now', HTMLElement), `${(picture.now / 1_000).toFixed(3)} s`);
   write(part('leader', HTMLElement), leaderText(picture));
   transport.draw(isPlaying);
   if (show instanceof Live) live.draw(show);
   else scenarios.draw(show);
+}
+
+function drawPanel(): void {
+  const { show, isPlaying } = player;
+  panel.draw(selection, show.picture, show instanceof Live, isPlaying);
 }
 
 // ---- Beginning
@@ -166,12 +176,14 @@ onClick('to-scenarios', () => {
   openScenario(scenarioText(name) ?? '', name);
 });
 onClick('copy', () => {
-  writeLink();
-  part('link', HTMLInputElement).select();
-  navigator.clipboard.writeText(location.href).then(
-    () => write(part('notice', HTMLElement), 'The link is copied.'),
-    () => write(part('notice', HTMLElement), 'Copy the link that is selected.'),
-  );
+  void player.do(async () => {
+    writeLink();
+    part('link', HTMLInputElement).select();
+    await navigator.clipboard.writeText(location.href).then(
+      () => write(part('notice', HTMLElement), 'The link is copied.'),
+      () => write(part('notice', HTMLElement), 'Copy the link that is selected.'),
+    );
+  });
 });
 new ResizeObserver(() => player.redraw()).observe(document.body);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => player.redraw());

@@ -13,11 +13,13 @@ export interface PlayerHooks {
   failed(error: unknown): void;
 }
 
-/** Plays a show, frame after frame; does one thing at a time. */
+/** Plays a show, frame after frame; does one thing at a time, and draws nothing that is half done. */
 export class Player<Shown extends Show> {
   isPlaying = false;
   #show: Shown;
   #work: Promise<void> = Promise.resolve();
+  /** How much is to be done, and what of it is under way. */
+  #works = 0;
   #isAdvancing = false;
   #needsDraw = true;
   #lastAt = 0;
@@ -46,18 +48,25 @@ export class Player<Shown extends Show> {
 
   /** Does that when what is under way is done. */
   do(work: () => Promise<void>): Promise<void> {
-    this.#work = this.#work.then(work).catch((error: unknown) => this.#hooks.failed(error));
-    return this.#work.then(() => this.redraw());
+    this.#works++;
+    this.#work = this.#work
+      .then(work)
+      .catch((error: unknown) => this.#hooks.failed(error))
+      .then(() => {
+        this.#works--;
+        this.redraw();
+      });
+    return this.#work;
   }
 
   readonly #frame = (at: number): void => {
     const ms = Math.min(MAX_FRAME_MS, at - this.#lastAt);
     this.#lastAt = at;
-    if (this.isPlaying && !this.#isAdvancing) this.#advance(ms);
-    if (this.#needsDraw) {
+    if (this.#needsDraw && this.#works === 0) {
       this.#needsDraw = false;
       this.#hooks.draw();
     }
+    if (this.isPlaying && !this.#isAdvancing) this.#advance(ms);
     requestAnimationFrame(this.#frame);
   };
 
